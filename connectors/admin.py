@@ -73,7 +73,8 @@ class WithPermissions(WithoutSecrets):
     @admin.display(description=_("permissions"))
     def permission_names(self, row: Connector | Grant | AccessRequest | UserTokenRequest) -> str:
         return ", ".join(
-            str(permissions.DESCRIPTIONS[permission].label) for permission in permissions.in_order(row.permissions)
+            str(permissions.DESCRIPTIONS[permission].label)
+            for permission in permissions.sort_permissions(row.permissions)
         )
 
 

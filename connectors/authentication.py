@@ -71,20 +71,20 @@ def authenticate(request: HttpRequest) -> AccessContext:
 
     Raises TokenMissing, TokenInvalid and PermanentRedirect (308).
     """
-    caller = caller_of(access_token(request))
+    caller = get_access_context(access_token(request))
     if caller.organisation.moved_to:
         raise PermanentRedirect(caller.organisation.moved_to, request.get_full_path())
     return caller
 
 
 @sensitive_variables("token")
-def caller_of(token: str) -> AccessContext:
+def get_access_context(token: str) -> AccessContext:
     """The caller behind an access token. Raises TokenInvalid, always with the same text: programs match it."""
     now = clock.now()
     claims = token_format.read_access_token(token)
     if claims is None or claims.expires_at <= now:
         raise TokenInvalid
-    rows = _ROWS if claims.bot_id is None else _rows_with(claims.bot_id)
+    rows = _ROWS if claims.bot_id is None else _list_rows(claims.bot_id)
     try:
         row: Any = rows.get(pk=claims.refresh_token_id)
     except RefreshToken.DoesNotExist:
@@ -102,7 +102,7 @@ def caller_of(token: str) -> AccessContext:
     )
     if not accepted:
         raise TokenInvalid
-    bot = None if claims.bot_id is None else _bot_of(row)
+    bot = None if claims.bot_id is None else _get_bot(row)
     grant.scope_bits = claims.scope_bits
     held = grant.held_scopes()
     return AccessContext(
@@ -110,13 +110,13 @@ def caller_of(token: str) -> AccessContext:
         connector=connector,
         person=grant.person,
         organisation=connector.organisation,
-        scopes=frozenset(held if bot is None else permissions.scopes_of_bots(held)),
+        scopes=frozenset(held if bot is None else permissions.list_bot_scopes(held)),
         refresh_token_id=row.pk,
         bot=bot,
     )
 
 
-def _rows_with(bot_id: UUID) -> QuerySet[RefreshToken]:
+def _list_rows(bot_id: UUID) -> QuerySet[RefreshToken]:
     """As `_ROWS`, with the bot, which must be its connector's and not deleted; still one SELECT."""
     bots = "grant__connector__bots"
     return _ROWS.filter(**{f"{bots}__pk": bot_id, f"{bots}__removed_at": None}).annotate(
@@ -124,7 +124,7 @@ def _rows_with(bot_id: UUID) -> QuerySet[RefreshToken]:
     )
 
 
-def _bot_of(row: Any) -> Bot:
+def _get_bot(row: Any) -> Bot:
     return Bot(pk=row.bot_id, connector=row.grant.connector, name=row.bot_name, picture_url=row.bot_picture_url)
 
 

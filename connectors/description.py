@@ -77,26 +77,26 @@ class Description:
     etag: str
 
 
-def description() -> Description:
+def get_description() -> Description:
     """The document of this process; made once, because nothing of it changes while it runs."""
-    return _made(settings.API_URLCONF, settings.CONSOLE_BASE_URL)
+    return _build(settings.API_URLCONF, settings.CONSOLE_BASE_URL)
 
 
-def description_in(language: str) -> dict[str, Any]:
+def get_translated_description(language: str) -> dict[str, Any]:
     """The document for people: its words in their language, names and samples as programs have them."""
     if language == "en":
-        return description().document
-    return _translated(settings.API_URLCONF, settings.CONSOLE_BASE_URL, language)
+        return get_description().document
+    return _translate(settings.API_URLCONF, settings.CONSOLE_BASE_URL, language)
 
 
 @lru_cache(maxsize=16)
-def _translated(urlconf: str, server: str, language: str) -> dict[str, Any]:
+def _translate(urlconf: str, server: str, language: str) -> dict[str, Any]:
     with translation.override(language):
-        return openapi_translation.translate_document(_made(urlconf, server).document, gettext)
+        return openapi_translation.translate_document(_build(urlconf, server).document, gettext)
 
 
 @lru_cache(maxsize=4)
-def _made(urlconf: str, server: str) -> Description:
+def _build(urlconf: str, server: str) -> Description:
     with translation.override("en"):
         labels = {scope: str(permissions.DESCRIPTIONS[of].label) for scope, of in permissions.PERMISSION_OF.items()}
     about = OpenApiInfo(

@@ -126,32 +126,32 @@ PERMISSION_OF: dict[str, Permission] = {scope: permission for permission, scopes
 _PLACE: dict[str, int] = {scope: place for place, scope in enumerate(ALL_SCOPES)}
 
 
-def in_order(permissions: Iterable[Permission]) -> list[Permission]:
+def sort_permissions(permissions: Iterable[Permission]) -> list[Permission]:
     """The permissions in the portal's order."""
     return sorted(permissions, key=ORDER.__getitem__)
 
 
 def to_stored(permissions: Iterable[Permission]) -> list[str]:
     """The permissions as an audit row keeps them."""
-    return [str(permission) for permission in in_order(permissions)]
+    return [str(permission) for permission in sort_permissions(permissions)]
 
 
 def list_labels(permissions: Iterable[Permission]) -> list[str]:
     """The permissions as the portal calls them, in the active language."""
-    return [str(DESCRIPTIONS[permission].label) for permission in in_order(permissions)]
+    return [str(DESCRIPTIONS[permission].label) for permission in sort_permissions(permissions)]
 
 
-def scopes_of(permissions: Iterable[Permission]) -> list[str]:
+def list_scopes(permissions: Iterable[Permission]) -> list[str]:
     """Every scope that these permissions stand for, in the order of protocol §5."""
-    return [scope for permission in in_order(permissions) for scope in SCOPES[permission]]
+    return [scope for permission in sort_permissions(permissions) for scope in SCOPES[permission]]
 
 
-def permissions_of(held: Iterable[str]) -> frozenset[Permission]:
+def get_permissions(held: Iterable[str]) -> frozenset[Permission]:
     """The permissions of which at least one scope is held."""
     return frozenset(PERMISSION_OF[scope] for scope in held)
 
 
-def scopes_of_bots(held: Iterable[str]) -> list[str]:
+def list_bot_scopes(held: Iterable[str]) -> list[str]:
     """Those of the scopes that a token keeps when it acts as a bot."""
     return [scope for scope in held if PERMISSION_OF[scope] in OF_BOTS]
 
@@ -166,7 +166,7 @@ def from_bits(bits: int) -> frozenset[str]:
     return frozenset(scope for place, scope in enumerate(ALL_SCOPES) if bits >> place & 1)
 
 
-def scopes_in(text: str) -> list[str]:
+def parse_scopes(text: str) -> list[str]:
     """The scopes that a program names, in the order of protocol §5, and unknown ones after them.
 
     Spaces are between them (RFC 6749 §3.3), or commas, as the Token Service writes them.
@@ -175,12 +175,12 @@ def scopes_in(text: str) -> list[str]:
     return sorted(set(named), key=lambda scope: (_PLACE.get(scope, len(_PLACE)), scope))
 
 
-def can_and_cannot(permissions: Iterable[Permission]) -> tuple[list[Promise], list[Promise]]:
+def describe_permissions(permissions: Iterable[Permission]) -> tuple[list[Promise], list[Promise]]:
     """Two columns of sentences for people: what a connector with these permissions can and cannot do."""
-    return can_and_cannot_of_scopes(scopes_of(permissions))
+    return describe_scopes(list_scopes(permissions))
 
 
-def can_and_cannot_of_scopes(held: Iterable[str]) -> tuple[list[Promise], list[Promise]]:
+def describe_scopes(held: Iterable[str]) -> tuple[list[Promise], list[Promise]]:
     """The same of scopes. What is held of a permission in part is named by its verbs, like "Media: read"."""
     verbs = _verbs_held(held)
     can = [
@@ -191,7 +191,7 @@ def can_and_cannot_of_scopes(held: Iterable[str]) -> tuple[list[Promise], list[P
     return can, [DESCRIPTIONS[p].cannot for p in PERMISSIONS if not verbs[p]]
 
 
-def labels_of_scopes(held: Iterable[str]) -> list[str]:
+def list_scope_labels(held: Iterable[str]) -> list[str]:
     """The permissions as the portal calls them; of one that is held in part, with its verbs: "Media: read"."""
     verbs = _verbs_held(held)
     return [
@@ -211,11 +211,11 @@ def _label_with_verbs(permission: Permission, verbs: Iterable[str]) -> Promise:
     return format_lazy("{}: {}", DESCRIPTIONS[permission].label, words)
 
 
-def listed(permissions: Iterable[Permission]) -> str:
+def to_form_value(permissions: Iterable[Permission]) -> str:
     """For a hidden field of a form: what the person saw who presses its button."""
-    return ",".join(in_order(permissions))
+    return ",".join(sort_permissions(permissions))
 
 
-def unlisted(text: str) -> frozenset[Permission]:
-    """What `listed` wrote; an unknown name is a page of another version, and none of the permissions."""
+def from_form_value(text: str) -> frozenset[Permission]:
+    """What `to_form_value` wrote; an unknown name is a page of another version, and none of the permissions."""
     return frozenset(permission for permission in PERMISSIONS if permission.value in text.split(","))

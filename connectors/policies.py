@@ -79,10 +79,10 @@ def can_answer(user: User, request: AccessRequest, target: str = "") -> bool:
     return hooks.administers(user, request.target or target)
 
 
-def who_may_answer(request: AccessRequest) -> list[User]:
+def list_answerers(request: AccessRequest) -> list[User]:
     """Whom to tell that a request waits; nobody for a link, nor in another organisation than the connector's."""
     if request.grant is not None:
-        told = administrators_of(request.grant)
+        told = list_administrators(request.grant)
     else:
         told = hooks.administrators(request.target) if request.target else []
     return [user for user in told if can_answer(user, request)]
@@ -106,7 +106,7 @@ def can_see_request(user: User, request: AccessRequest) -> bool:
     return request.by_link and can_see(user, request.connector)
 
 
-def administrators_of(grant: Grant) -> list[User]:
+def list_administrators(grant: Grant) -> list[User]:
     """Whom to tell about a grant: the account that granted while it still administers, else who does so now."""
     if grant.granted_by is not None and can_administer(grant.granted_by, grant):
         return [grant.granted_by]
@@ -160,7 +160,7 @@ def needs_second_admin(user: User, connector: Connector) -> bool:
     return user.is_organisation_admin and Permission.TENANT_DATA in connector.permissions
 
 
-def other_admins(user: User) -> QuerySet[User]:
+def list_other_admins(user: User) -> QuerySet[User]:
     """The organisation's other admins: who may confirm what one admin may not decide alone."""
     admins = User.objects.filter(organisation=user.organisation_id, is_organisation_admin=True, is_active=True)
     return admins.exclude(pk=user.pk).order_by("pk")

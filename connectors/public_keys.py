@@ -43,7 +43,7 @@ class PublicKey:
         return self.jwk["crv"]
 
 
-def read(text: str) -> PublicKey:
+def parse(text: str) -> PublicKey:
     """The key in what somebody pasted or uploaded.
 
     Raises RuleBroken, which says what is wrong and never repeats what was sent: it may have been the private key.
@@ -74,9 +74,9 @@ def _from_pem(text: str) -> PublicKey:
             _("This public key cannot be read. Check that nothing was cut off when it was copied."), "key_form"
         ) from None
     if isinstance(key, X25519PublicKey):
-        return _checked(OKPKey(key, key).as_dict(private=False))
+        return _check_jwk(OKPKey(key, key).as_dict(private=False))
     if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
-        return _checked(ECKey(key, key).as_dict(private=False))
+        return _check_jwk(ECKey(key, key).as_dict(private=False))
     raise _wrong_kind()
 
 
@@ -89,10 +89,10 @@ def _from_jwk(members: dict[str, Any]) -> PublicKey:
         raise _private()
     if members.get("use") == "sig":
         raise _broken(_("This key is for signing (“use” is “sig”). Make one for encryption."), "key_use")
-    return _checked(members)
+    return _check_jwk(members)
 
 
-def _checked(members: dict[str, Any]) -> PublicKey:
+def _check_jwk(members: dict[str, Any]) -> PublicKey:
     names = MEMBERS.get((str(members.get("kty")), str(members.get("crv"))))
     if names is None:
         raise _wrong_kind()

@@ -112,7 +112,7 @@ def sweep_token_cache(**kwargs: Any) -> None:
 def tend_user_tokens(**kwargs: Any) -> None:
     """Ends what no second admin confirmed in time, and forgets sign-in codes whose day is over."""
     user_tokens.expire_overdue()
-    oauth.forget_old()
+    oauth.delete_expired()
 
 
 @shared_task(name=publish.DELIVER, acks_late=True, soft_time_limit=240, time_limit=300)

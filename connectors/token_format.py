@@ -52,7 +52,7 @@ _TAG_LENGTH: Final = 32
 _CLOCK_SKEW_MS: Final = 60_000  # between the machines of one console
 
 
-class Kind(StrEnum):
+class CredentialKind(StrEnum):
     """What a credential is for; the value is its recognisable prefix."""
 
     SECRET = "kzcs_"  # noqa: S105 (a prefix, no secret)
@@ -84,7 +84,7 @@ class Credential:
 class Parsed:
     """A text that has the form of a credential; nothing is known yet about whether it is true."""
 
-    kind: Kind
+    kind: CredentialKind
     token: str = field(repr=False)
     public_part: str
 
@@ -109,12 +109,12 @@ class AccessClaims:
 # Secrets and refresh tokens -------------------------------------------------------------------------------------
 
 
-def generate(kind: Kind) -> Credential:
+def generate(kind: CredentialKind) -> Credential:
     """A new random secret or refresh token. ValueError for an access token: those are minted."""
     return _credential(kind, secrets.token_bytes(64))
 
 
-def parse(kind: Kind, text: str) -> Parsed | None:
+def parse(kind: CredentialKind, text: str) -> Parsed | None:
     """Take `text` apart when it has the form of this kind and its checksum is right, else None.
 
     Spaces around it are forgiven: people paste. An access token has no public part.
@@ -122,24 +122,24 @@ def parse(kind: Kind, text: str) -> Parsed | None:
     token = text.strip()
     if not token.startswith(kind.value):
         return None
-    form = _SIGNED if kind is Kind.ACCESS else _OPAQUE
+    form = _SIGNED if kind is CredentialKind.ACCESS else _OPAQUE
     if not form.fullmatch(token, _PREFIX_LENGTH):
         return None
     body, checksum = token[:-CHECKSUM_LENGTH], token[-CHECKSUM_LENGTH:]
     if _checksum(body) != checksum:
         return None
-    public_part = "" if kind is Kind.ACCESS else body[_PREFIX_LENGTH : _PREFIX_LENGTH + PUBLIC_LENGTH]
+    public_part = "" if kind is CredentialKind.ACCESS else body[_PREFIX_LENGTH : _PREFIX_LENGTH + PUBLIC_LENGTH]
     return Parsed(kind, token, public_part)
 
 
 def begins(candidate: str) -> Parsed | None:
     """The credential that a match of `PATTERN` is, or begins with: an access token does not say how long it is."""
-    kind = Kind(candidate[:_PREFIX_LENGTH])
-    ends = range(len(candidate), _SHORTEST_ACCESS - 1, -1) if kind is Kind.ACCESS else (len(candidate),)
+    kind = CredentialKind(candidate[:_PREFIX_LENGTH])
+    ends = range(len(candidate), _SHORTEST_ACCESS - 1, -1) if kind is CredentialKind.ACCESS else (len(candidate),)
     return next((parsed for end in ends if (parsed := parse(kind, candidate[:end])) is not None), None)
 
 
-def successor_of(digest: str, *, key_id: str | None = None) -> Credential:
+def derive_successor(digest: str, *, key_id: str | None = None) -> Credential:
     """The successor of the refresh token that has this digest: the same whenever it is asked for, and never stored.
 
     Derived by HMAC from the stored digest, so whoever has the row and the pepper `key_id` (the newest without one; the
@@ -148,11 +148,11 @@ def successor_of(digest: str, *, key_id: str | None = None) -> Credential:
     """
     key_id = key_id or crypto.current_key_id()
     one, two = (crypto.hmac_tag(purpose, digest, key_id=key_id) for purpose in _SUCCESSOR_PURPOSES)
-    return _credential(Kind.REFRESH, one + two)
+    return _credential(CredentialKind.REFRESH, one + two)
 
 
-def _credential(kind: Kind, material: bytes) -> Credential:
-    if kind is Kind.ACCESS:
+def _credential(kind: CredentialKind, material: bytes) -> Credential:
+    if kind is CredentialKind.ACCESS:
         raise ValueError("access tokens are minted for a refresh token, not generated")
     # 512 bits folded into 351: what the remainder favours is too little to measure.
     text = _base62(int.from_bytes(material, "big") % _ALL_TEXTS, _TEXT_LENGTH)
@@ -200,7 +200,7 @@ def mint_access_token(
     else:
         claims = _BOT.pack(_BOT_VERSION, refresh_token_id, grant_id.bytes, generation, *said, bot_id.bytes)
     raw = claims + crypto.sign(_ACCESS_PURPOSE, claims, key_id=key_id) + key_id.encode("ascii")
-    body = Kind.ACCESS.value + urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+    body = CredentialKind.ACCESS.value + urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
     return body + _checksum(body)
 
 
@@ -210,7 +210,7 @@ def read_access_token(text: str) -> AccessClaims | None:
     None too for one that the console cannot have issued: under a key that was not the newest at its issue, issued in
     the future, or living longer than `ACCESS_TOKEN_HOURS`.
     """
-    parsed = parse(Kind.ACCESS, text)
+    parsed = parse(CredentialKind.ACCESS, text)
     if parsed is None:
         return None
     encoded = parsed.token[_PREFIX_LENGTH:-CHECKSUM_LENGTH]

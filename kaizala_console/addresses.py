@@ -20,21 +20,21 @@ from django.utils.http import escape_leading_slashes
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from connectors.token_format import PUBLIC_LENGTH, Kind
+from connectors.token_format import PUBLIC_LENGTH, CredentialKind
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
 # More than the public part, by which a row may be looked for. Whole or not, with the right checksum or a letter lost:
 # it is as secret. Inside a random text of other letters (the `state` of a sign-in) it is none.
 _BEGINS: Final = r"(?:(?<![A-Za-z0-9_-])|(?<=%[0-9A-Fa-f]{2}))"
-_KINDS: Final = "|".join(kind.value for kind in Kind)
+_KINDS: Final = "|".join(kind.value for kind in CredentialKind)
 SECRET_PART: Final = re.compile(rf"{_BEGINS}(?:{_KINDS})[A-Za-z0-9_-]{{{PUBLIC_LENGTH + 1},}}", re.ASCII)
 
 
 @sensitive_variables()
 def without_credentials(query: str) -> str | None:
     """The query without the fields that hold a credential; None when there are none, and nothing is to be done."""
-    if not any(kind.value in query for kind in Kind):
+    if not any(kind.value in query for kind in CredentialKind):
         return None
     fields = parse_qsl(query, keep_blank_values=True)
     kept = [field for field in fields if not any(map(SECRET_PART.search, field))]

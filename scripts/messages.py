@@ -63,10 +63,10 @@ def _texts_of_the_api() -> list[str]:
         import django
 
         django.setup()
-    from connectors.description import description
+    from connectors.description import get_description
     from kaizala_console.api import openapi_translation
 
-    return openapi_translation.list_texts(description().document)
+    return openapi_translation.list_texts(get_description().document)
 
 
 def sources() -> Iterator[Path]:

@@ -59,7 +59,7 @@ class PermissionSetField(_CharField):
             raise ValidationError(_("This is not a permission of a connector.")) from error
 
     def get_prep_value(self, value: Any) -> str:
-        return ",".join(permissions.in_order(self.to_python(value)))
+        return ",".join(permissions.sort_permissions(self.to_python(value)))
 
     def value_to_string(self, obj: models.Model) -> str:
         return self.get_prep_value(self.value_from_object(obj))

@@ -177,7 +177,7 @@ class Grant(models.Model):
 
     def allowed_scopes(self) -> list[str]:
         """What was allowed: all of its permissions, or what a program asked for of them."""
-        whole = scopes.scopes_of(self.permissions)
+        whole = scopes.list_scopes(self.permissions)
         if not self.scope:
             return whole
         asked = frozenset(self.scope.split())

@@ -21,7 +21,7 @@ from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.pagination import Page, paginate
 
 
-def request_page(
+def get_request_page(
     connector: Connector, *, show: str = "", search: str = "", cursor: str | None = None, size: int = PAGE_SIZE
 ) -> Page[AccessRequest]:
     """A connector's requests, the newest first.
@@ -29,14 +29,14 @@ def request_page(
     `show` is a state, "earlier" for all but those that wait, "all", or "" for those that wait; `search` a part of the
     name of what was asked for, or of who asked or answered, or a whole group ID. Raises `BadCursor`.
     """
-    found = AccessRequest.objects.filter(_shown(show, clock.now()), connector=connector)
+    found = AccessRequest.objects.filter(_filter_shown(show, clock.now()), connector=connector)
     words = search.replace("\0", "").strip()  # PostgreSQL takes no NUL in a text
     if words:
-        found = found.filter(_called(words))
+        found = found.filter(_filter_name(words))
     return paginate(with_people(found), ("-made_at", "-id"), cursor, size)
 
 
-def _shown(show: str, now: dt.datetime) -> Q:
+def _filter_shown(show: str, now: dt.datetime) -> Q:
     waiting = UNANSWERED & Q(expires_at__gt=now)
     return {
         "all": Q(),
@@ -48,7 +48,7 @@ def _shown(show: str, now: dt.datetime) -> Q:
     }.get(show, waiting)
 
 
-def _called(words: str) -> Q:
+def _filter_name(words: str) -> Q:
     key = ids.parse_guid(words)
     if key is not None:
         return Q(target=f"group:{key}")
@@ -56,7 +56,7 @@ def _called(words: str) -> Q:
     return reduce(or_, (Q((f"{name}__icontains", words)) for name in names))
 
 
-def own_request(user: User, connector: Connector, request_id: UUID) -> AccessRequest:
+def get_own_request(user: User, connector: Connector, request_id: UUID) -> AccessRequest:
     """A request of a connector that the account owns. Raises NotFound."""
     policies.require_owner(user, connector)
     found = with_people(AccessRequest.objects.filter(pk=request_id, connector=connector)).first()
@@ -65,7 +65,7 @@ def own_request(user: User, connector: Connector, request_id: UUID) -> AccessReq
     return found
 
 
-def request_for(user: User, request_id: UUID) -> AccessRequest:
+def get_request(user: User, request_id: UUID) -> AccessRequest:
     """A request for one of its two sides, or for who was given its link. Raises NotFound, the same for all others."""
     found = with_people(AccessRequest.objects.filter(pk=request_id)).first()
     if found is None or found.connector.deleted_at or not policies.can_see_request(user, found):
@@ -73,7 +73,7 @@ def request_for(user: User, request_id: UUID) -> AccessRequest:
     return found
 
 
-def handoff_to_claim(asked: AccessRequest) -> UUID | None:
+def get_handoff_to_claim(asked: AccessRequest) -> UUID | None:
     """The handoff that an approved request for access led to, while its refresh token waits for the developer."""
     if asked.grant_id is None or asked.kind != AccessRequest.Kind.ACCESS:
         return None
@@ -89,7 +89,7 @@ class Concerned:
     cut: list[Grant]
 
 
-def concerned_by(connector: Connector, *, added: frozenset[Permission], removed: frozenset[Permission]) -> Concerned:
+def get_concerned(connector: Connector, *, added: frozenset[Permission], removed: frozenset[Permission]) -> Concerned:
     """What changing the connector's permissions would mean for its grants. One statement."""
     now = clock.now()
     grants = list(Grant.objects.present().filter(connector=connector).select_related("granted_by"))

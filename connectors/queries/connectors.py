@@ -62,7 +62,7 @@ SORTS_OF_OWNERS: Final = frozenset({"used", "ends"})
 # ---------------------------------------------------------------- Connectors
 
 
-def connector_page(
+def get_connector_page(
     user: User,
     *,
     everybodys: bool = False,
@@ -72,7 +72,7 @@ def connector_page(
     cursor: str | None = None,
     size: int = PAGE_SIZE,
 ) -> Page[Connector]:
-    """The person's own connectors, or all of the organisation; each with its owner and the facts of `described`.
+    """The person's own connectors, or all of the organisation; each with its owner and the facts of `annotate_list`.
 
     `search` is part of the name, or a whole connector ID; `state` one of `ConnectorState` but deleted; `sort` one of
     `list_sorts`, else they are sorted by name. Raises `BadCursor`.
@@ -80,7 +80,7 @@ def connector_page(
     connectors = Connector.objects.present() if everybodys else list_own_connectors(user)
     if sort not in list_sorts(everybodys=everybodys):
         sort = "name"
-    found = described(connectors.filter(organisation_id=user.organisation_id), user)
+    found = annotate_list(connectors.filter(organisation_id=user.organisation_id), user)
     if sort in SORTS_OF_OWNERS:  # without NULLs
         never, no_end = Value(NEVER), Value(NO_END)
         found = found.annotate(
@@ -91,7 +91,7 @@ def connector_page(
         key = ids.parse_guid(search)
         found = found.filter(pk=key) if key else found.filter(name__icontains=cleaned(search))
     if state:
-        found = found.filter(_in_state(state))
+        found = found.filter(_filter_state(state))
     return paginate(found.select_related("owner"), SORTS[sort], cursor, size)
 
 
@@ -100,7 +100,7 @@ def list_sorts(*, everybodys: bool) -> list[str]:
     return [sort for sort in SORTS if not everybodys or sort not in SORTS_OF_OWNERS]
 
 
-def described(connectors: ConnectorQuerySet, user: User) -> QuerySet[Connector]:
+def annotate_list(connectors: ConnectorQuerySet, user: User) -> QuerySet[Connector]:
     """Adds `mine`, `group_count`, and what only owners may know: `used_at`, `ends_at` (the next token's end).
 
     All of it costs the same with a hundred thousand grants (ADR 0064).
@@ -115,8 +115,8 @@ def described(connectors: ConnectorQuerySet, user: User) -> QuerySet[Connector]:
         mine=ExpressionWrapper(mine, output_field=BooleanField()),
         group_count=BoundedCount(_present_grants().filter(kind=Grant.Kind.GROUP)),
     ).annotate(
-        used_at=_for_owners(Subquery(last_use)),
-        ends_at=_for_owners(Subquery(ends)),
+        used_at=_show_owners(Subquery(last_use)),
+        ends_at=_show_owners(Subquery(ends)),
     )
 
 
@@ -125,12 +125,12 @@ def list_own_connectors(user: User) -> ConnectorQuerySet:
     return Connector.objects.present().owned_by(user.pk)
 
 
-def of_own_connectors(user: User) -> Q:
+def filter_own(user: User) -> Q:
     """The condition of rows whose `connector` the account owns or co-owns."""
     return Q(connector__in=list_own_connectors(user).order_by().values("pk"))
 
 
-def audit_scope(user: User) -> list[Q]:
+def list_audit_filters(user: User) -> list[Q]:
     """The events of the connectors that the account owns, deleted ones too (`accounts.audit.queries`).
 
     These are named: of a subquery the database only guesses how many events it will find.
@@ -174,8 +174,8 @@ def list_names(user: User, *, but: Connector | None = None) -> set[str]:
 
 
 def get_connector(user: User, connector_id: UUID) -> Connector:
-    """A connector of the person's organisation, with the facts of `described`. Raises NotFound."""
-    found = described(
+    """A connector of the person's organisation, with the facts of `annotate_list`. Raises NotFound."""
+    found = annotate_list(
         Connector.objects.present().filter(pk=connector_id, organisation_id=user.organisation_id), user
     ).select_related("owner", "organisation")
     connector = found.first()
@@ -230,10 +230,10 @@ def count_tabs(connector: Connector) -> Counts:
         AccessRequest.objects.open(now).filter(connector=OuterRef("pk")).order_by("expires_at"),
         Bot.objects.present().filter(connector=OuterRef("pk")).order_by(),
     )
-    return Counts(*_counted(connector, *counted))
+    return Counts(*_count_bounded(connector, *counted))
 
 
-def stopping(connector: Connector) -> Stopping:
+def count_stopping(connector: Connector) -> Stopping:
     """One statement, of one moment."""
     counted = (
         _present_grants().filter(kind=Grant.Kind.GROUP),
@@ -241,10 +241,10 @@ def stopping(connector: Connector) -> Stopping:
         ConnectorSecret.objects.live(clock.now()).filter(connector=OuterRef("pk")).order_by(),
         Handoff.objects.waiting().filter(connector=OuterRef("pk")).order_by("expires_at"),
     )
-    return Stopping(*_counted(connector, *counted))
+    return Stopping(*_count_bounded(connector, *counted))
 
 
-def _counted(connector: Connector, *rows: QuerySet[Any]) -> tuple[Bounded, ...]:
+def _count_bounded(connector: Connector, *rows: QuerySet[Any]) -> tuple[Bounded, ...]:
     counts = Connector.objects.filter(pk=connector.pk).order_by().values_list(*map(BoundedCount, rows)).first()
     return counts or (Bounded(),) * len(rows)
 
@@ -260,14 +260,14 @@ def _live_tokens() -> QuerySet[RefreshToken]:
     return live.order_by("expires_at")
 
 
-def secrets_of(connector: Connector) -> QuerySet[ConnectorSecret]:
+def list_secrets(connector: Connector) -> QuerySet[ConnectorSecret]:
     """The secrets of a connector: those not revoked by slot, then the revoked ones, the latest first."""
     return connector.secrets.select_related("created_by").order_by(
         Case(When(revoked_at__isnull=True, then=Value(0)), default=Value(1)), "-revoked_at", "slot", "-created_at"
     )
 
 
-def bots_of(connector: Connector) -> list[Bot]:
+def list_bots(connector: Connector) -> list[Bot]:
     """The bots of a connector, the oldest first; 50 at the most."""
     return list(Bot.objects.present().filter(connector=connector))
 
@@ -278,7 +278,7 @@ def get_secret_to_end_next(connector: Connector) -> ConnectorSecret | None:
     return live.order_by("expires_at").first()
 
 
-def open_leak_reports(whose: Q) -> QuerySet[LeakReport]:
+def list_open_leak_reports(whose: Q) -> QuerySet[LeakReport]:
     """What was reported and not answered yet, the oldest first; `whose` says of which connectors."""
     found = LeakReport.objects.open().filter(whose)
     return found.select_related("connector", "secret", "refresh_token__grant").order_by("reported_at", "id")
@@ -287,7 +287,7 @@ def open_leak_reports(whose: Q) -> QuerySet[LeakReport]:
 # ---------------------------------------------------------------- Grants
 
 
-def grant_page(
+def get_grant_page(
     connector: Connector, *, ended: bool = False, search: str = "", cursor: str | None = None, size: int = PAGE_SIZE
 ) -> Page[Grant]:
     """The grants of a connector, the newest first: those in force, or those that ended. Each as `with_line`."""
@@ -312,7 +312,7 @@ def with_line(grants: QuerySet[Grant]) -> QuerySet[Grant]:
 # ---------------------------------------------------------------- Handoffs
 
 
-def handoff_page(
+def get_handoff_page(
     user: User,
     *,
     waiting: bool = True,
@@ -325,7 +325,7 @@ def handoff_page(
     `search` is part of the name of the connector, or of what it was given access to. Raises `BadCursor`.
     """
     found = Handoff.objects.waiting() if waiting else Handoff.objects.ended()
-    found = found.filter(of_own_connectors(user))
+    found = found.filter(filter_own(user))
     if words := cleaned(search):
         called = found.filter(connector__name__icontains=words).order_by().values("pk")
         let_into = found.filter(grant__target_name__icontains=words).order_by().values("pk")
@@ -336,9 +336,9 @@ def handoff_page(
     return replace(page, items=[rows[handoff.pk] for handoff in page.items])
 
 
-def waiting_handoffs(user: User) -> QuerySet[Handoff]:
+def list_waiting_handoffs(user: User) -> QuerySet[Handoff]:
     """What can be claimed now of own connectors, the one that expires first in front."""
-    found = Handoff.objects.waiting().filter(of_own_connectors(user), expires_at__gt=clock.now())
+    found = Handoff.objects.waiting().filter(filter_own(user), expires_at__gt=clock.now())
     return with_both_sides(found).order_by("expires_at", "id")
 
 
@@ -372,11 +372,11 @@ def with_both_sides(handoffs: QuerySet[Handoff]) -> QuerySet[Handoff]:
 # ---------------------------------------------------------------- Pieces
 
 
-def _for_owners(value: Subquery) -> Case:
+def _show_owners(value: Subquery) -> Case:
     return Case(When(mine=True, then=value), default=Value(None), output_field=DateTimeField())
 
 
-def _in_state(state: str) -> Q:
+def _filter_state(state: str) -> Q:
     return {
         "live": Q(deactivated_at__isnull=True, suspended_at__isnull=True),
         "deactivated": Q(deactivated_at__isnull=False, suspended_at__isnull=True),
@@ -404,7 +404,7 @@ def get_own_handoff(user: User, handoff_id: UUID) -> Handoff:
 SOON: Final = dt.timedelta(days=30)
 
 
-def tokens_that_end(user: User) -> QuerySet[RefreshToken]:
+def list_ending_tokens(user: User) -> QuerySet[RefreshToken]:
     """Live tokens of own connectors that end within a month, the next in front.
 
     Left out are those whose successor is in use, and those for whose grant a handoff waits: that is told by itself.
@@ -416,7 +416,7 @@ def tokens_that_end(user: User) -> QuerySet[RefreshToken]:
         .unfollowed()
         .filter(
             ~Exists(waiting),
-            of_own_connectors(user),
+            filter_own(user),
             expires_at__lte=now + SOON,
             grant__revoked_at__isnull=True,
         )

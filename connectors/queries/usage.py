@@ -66,16 +66,16 @@ def count_by_endpoint(whose: QuerySet[Grant] | Connector) -> list[EndpointCalls]
     in these days. So it costs the same with a hundred thousand of them. Two statements.
     """
     if not isinstance(whose, Connector):
-        return _busiest_first(_lately(UsageHour.objects.filter(grant__in=whose.order_by().values("pk"))))
-    calls = _lately(_list_hours(whose))
+        return _sort_busiest(_count_recent(UsageHour.objects.filter(grant__in=whose.order_by().values("pk"))))
+    calls = _count_recent(_list_hours(whose))
     ended = Grant.objects.filter(connector=whose, revoked_at__gte=get_start(WEEK)).order_by().values("pk")
-    for operation, (day, week) in _lately(UsageHour.objects.filter(grant__in=ended)).items():
+    for operation, (day, week) in _count_recent(UsageHour.objects.filter(grant__in=ended)).items():
         in_day, in_week = calls.get(operation, (0, 0))
         calls[operation] = (in_day - day, in_week - week)
-    return _busiest_first({operation: both for operation, both in calls.items() if both[1] > 0})
+    return _sort_busiest({operation: both for operation, both in calls.items() if both[1] > 0})
 
 
-def _lately(rows: QuerySet[Any]) -> dict[str, tuple[int, int]]:
+def _count_recent(rows: QuerySet[Any]) -> dict[str, tuple[int, int]]:
     """By operation, the calls of the last 24 hours and of the last 7 days."""
     day, week = (get_start(span) for span in (DAY, WEEK))
     sums = {"in_week": Sum("calls"), "in_day": Coalesce(Sum("calls", filter=Q(hour__gte=day)), 0)}
@@ -88,14 +88,14 @@ def _list_hours(connector: Connector) -> QuerySet[Any]:
     return hours.annotate(hour=F("at"))
 
 
-def _busiest_first(calls: dict[str, tuple[int, int]]) -> list[EndpointCalls]:
+def _sort_busiest(calls: dict[str, tuple[int, int]]) -> list[EndpointCalls]:
     ordered = sorted(calls.items(), key=lambda item: (-item[1][1], item[0]))
     return [EndpointCalls(to_wire_path(operation), day, week) for operation, (day, week) in ordered]
 
 
 def count_lost_by_endpoint(connector: Connector, removed: Iterable[Permission]) -> list[EndpointLost]:
     """Which calls of the last 30 days would have failed if the connector had not had `removed`. One statement."""
-    lost = permissions.scopes_of(removed)
+    lost = permissions.list_scopes(removed)
     good = F("calls") - F("refused") - F("throttled") - F("failed")
     day, week = (Coalesce(Sum(good, filter=Q(hour__gte=get_start(span))), 0) for span in (DAY, WEEK))
     rows = (
@@ -253,8 +253,8 @@ class UsageScope:
     def over_time(self) -> list[tuple[dt.datetime, UsageSums]]:
         """Every hour or day of the period, also those without calls. One statement."""
         hourly = self.period is Period.HOURS
-        rows = self._rows() if hourly or not self._by_hours else self._rows().annotate(day=_day_in(self.zone))
-        found = {row[self._column]: _sums(row) for row in _summed(rows, self._column)}
+        rows = self._rows() if hourly or not self._by_hours else self._rows().annotate(day=_truncate_day(self.zone))
+        found = {row[self._column]: _sums(row) for row in _sum(rows, self._column)}
         keys = ((at, at if hourly else at.date()) for at in self._moments())
         return [(at, found.get(key, UsageSums())) for at, key in keys]
 
@@ -278,12 +278,12 @@ class UsageScope:
 
     def by_endpoint(self) -> list[UsageRow]:
         """The busiest first. One statement."""
-        rows = _busiest(self._rows(), "operation")
+        rows = _order_busiest(self._rows(), "operation")
         return [UsageRow(to_wire_path(row["operation"]), _sums(row)) for row in rows]
 
     def by_grant(self) -> Busiest:
         """What was reached, the busiest first. Two statements."""
-        first, whole = _first(_busiest(self._rows_of_grants(), "grant_id"))
+        first, whole = _first(_order_busiest(self._rows_of_grants(), "grant_id"))
         grants = Grant.objects.only("target_name", "revoked_at").in_bulk([row["grant_id"] for row in first])
         named = ((grants[row["grant_id"]], _sums(row)) for row in first)
         return Busiest(
@@ -292,7 +292,7 @@ class UsageScope:
 
     def by_connector(self, *, over_limit: bool = False) -> Busiest:
         """The connectors that called, the busiest first; or those that were over a limit. Two statements."""
-        found = _busiest(self._rows(), "connector_id")
+        found = _order_busiest(self._rows(), "connector_id")
         if over_limit:
             found = found.filter(all_throttled__gt=0).order_by("-all_throttled", "-all_calls", "connector_id")
         first, whole = _first(found)
@@ -337,12 +337,12 @@ class UsageScope:
         return UsageDay.objects.filter(self._grants, day__gte=first.date()).order_by()
 
 
-def _summed(rows: QuerySet[Any], *columns: str) -> QuerySet[Any]:
+def _sum(rows: QuerySet[Any], *columns: str) -> QuerySet[Any]:
     return rows.values(*columns).annotate(**{f"all_{name}": Sum(name) for name in _OUTCOMES})
 
 
-def _busiest(rows: QuerySet[Any], *columns: str) -> QuerySet[Any]:
-    return _summed(rows, *columns).order_by("-all_calls", *columns)
+def _order_busiest(rows: QuerySet[Any], *columns: str) -> QuerySet[Any]:
+    return _sum(rows, *columns).order_by("-all_calls", *columns)
 
 
 def _first(rows: QuerySet[Any]) -> tuple[list[Any], int]:
@@ -355,7 +355,7 @@ def _whole(rows: QuerySet[Any]) -> UsageSums:
     return _sums(rows.aggregate(**{f"all_{name}": Coalesce(Sum(name), 0) for name in _OUTCOMES}))
 
 
-def _day_in(zone: dt.tzinfo) -> TruncDate:
+def _truncate_day(zone: dt.tzinfo) -> TruncDate:
     return TruncDate("hour", tzinfo=zone)
 
 

@@ -16,14 +16,14 @@ from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.pagination import Page, paginate
 
 
-def user_grant(connector: Connector, person: Person) -> Any:
+def get_user_grant(connector: Connector, person: Person) -> Any:
     """The grant with which the connector acts for the person, as `with_line`; None when there is none in force."""
     return connectors.with_line(
         Grant.objects.present().filter(connector=connector, target=f"person:{person.pk}")
     ).first()
 
 
-def acting_for(user: User, *, cursor: str | None = None, size: int = connectors.PAGE_SIZE) -> Page[Grant]:
+def get_acting_page(user: User, *, cursor: str | None = None, size: int = connectors.PAGE_SIZE) -> Page[Grant]:
     """What acts for the account now: user tokens that it gave, and those of the numbers that it holds; newest first."""
     held = VerifiedPhone.objects.active().filter(user=user).values("person_id")
     grants = Grant.objects.present().filter(Q(granted_by=user) | Q(person__in=held), kind=Grant.Kind.USER)
@@ -32,7 +32,7 @@ def acting_for(user: User, *, cursor: str | None = None, size: int = connectors.
     )
 
 
-def own_user_grant(user: User, grant_id: UUID) -> Grant:
+def get_own_user_grant(user: User, grant_id: UUID) -> Grant:
     """A user token's grant that the account may end, ended or not. Raises NotFound."""
     grant = connectors.with_line(Grant.objects.filter(pk=grant_id, kind=Grant.Kind.USER)).first()
     if grant is None or not policies.can_administer(user, grant):
@@ -40,7 +40,7 @@ def own_user_grant(user: User, grant_id: UUID) -> Grant:
     return grant
 
 
-def user_token_request_for(user: User, request_id: UUID) -> UserTokenRequest:
+def get_user_token_request(user: User, request_id: UUID) -> UserTokenRequest:
     """A request for its asker, or for who may answer it. Raises NotFound."""
     rows = UserTokenRequest.objects.select_related(
         "connector__organisation", "connector__owner", "person", "asked_by", "answered_by"
@@ -51,13 +51,13 @@ def user_token_request_for(user: User, request_id: UUID) -> UserTokenRequest:
     return found
 
 
-def waiting_user_token_request(connector: Connector, person: Person) -> UserTokenRequest | None:
+def get_waiting_request(connector: Connector, person: Person) -> UserTokenRequest | None:
     """The one that can still be answered."""
     waiting = UserTokenRequest.objects.waiting().filter(connector=connector, person=person)
     return waiting.filter(expires_at__gt=clock.now()).first()
 
 
-def user_tokens_to_confirm(user: User) -> QuerySet[UserTokenRequest]:
+def list_to_confirm(user: User) -> QuerySet[UserTokenRequest]:
     """What other admins of the organisation asked this one to confirm, the one that expires first in front."""
     waiting = UserTokenRequest.objects.waiting().filter(
         connector__organisation=user.organisation_id, expires_at__gt=clock.now()

@@ -24,12 +24,12 @@ MOST_ATTEMPTS: Final = 30
 
 def list_webhooks(connector: Connector) -> WebhookQuerySet:
     """A connector's webhooks, the newest first, each with `waiting_count`, `kept_count` and `failed_count`."""
-    return _counted(Webhook.objects.present().filter(connector=connector))
+    return _annotate_counts(Webhook.objects.present().filter(connector=connector))
 
 
 def list_grant_webhooks(grant: Grant) -> WebhookQuerySet:
     """Those made under one grant, as `list_webhooks` has them."""
-    return _counted(Webhook.objects.present().filter(grant=grant))
+    return _annotate_counts(Webhook.objects.present().filter(grant=grant))
 
 
 def get_handoff_webhook(connector: Connector) -> Webhook | None:
@@ -61,7 +61,7 @@ def list_attempts(delivery: WebhookDelivery, *, most: int = MOST_ATTEMPTS) -> li
     return list(delivery.attempts.order_by("-pk")[:most])[::-1]
 
 
-def _counted(webhooks: WebhookQuerySet) -> WebhookQuerySet:
+def _annotate_counts(webhooks: WebhookQuerySet) -> WebhookQuerySet:
     def number_of(state: State) -> Coalesce:
         rows = WebhookDelivery.objects.filter(webhook=OuterRef("pk"), state=state).order_by()
         counted = rows.values("webhook").annotate(n=Count("*")).values("n")
@@ -87,7 +87,7 @@ MOST_HOSTS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
+class ListeningHost:
     """Where a connector sends what it is told, and by how many webhooks."""
 
     name: str
@@ -95,7 +95,7 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class ReplayCount:
     """What a replay would send: all of it, and how much of that arrived once already."""
 
     all: int
@@ -158,14 +158,14 @@ def get_delivery(webhook: Webhook, delivery_id: int) -> WebhookDelivery:
     return delivery
 
 
-def count_replayed(webhook: Webhook, since: dt.datetime) -> Again:
+def count_replayed(webhook: Webhook, since: dt.datetime) -> ReplayCount:
     """What `upkeep.replay` would send from this moment on: what waits already is sent anyway, and not counted."""
     found = webhook.deliveries.filter(created_at__gte=since).exclude(state=State.WAITING)
     counted = found.aggregate(all=Count("pk"), delivered=Count("pk", filter=Q(state=State.DELIVERED)))
-    return Again(counted["all"], counted["delivered"])
+    return ReplayCount(counted["all"], counted["delivered"])
 
 
-def list_hosts(whose: QuerySet[Grant] | Connector) -> list[Host]:
+def list_hosts(whose: QuerySet[Grant] | Connector) -> list[ListeningHost]:
     """The hosts that are told something under these grants now, or under all of a connector, by how many webhooks. One
     statement.
 
@@ -184,4 +184,4 @@ def list_hosts(whose: QuerySet[Grant] | Connector) -> list[Host]:
         .annotate(n=Count("pk"))
         .order_by("-n", "host")
     )
-    return [Host(name, n) for name, n in rows]
+    return [ListeningHost(name, n) for name, n in rows]

@@ -20,7 +20,7 @@ from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
 from connectors import policies
 from connectors.models import AccessRequest, Connector, ConnectorState, Grant, RequestState
-from connectors.permissions import Permission, list_labels, scopes_in, scopes_of, to_stored
+from connectors.permissions import Permission, list_labels, list_scopes, parse_scopes, to_stored
 from connectors.services import connectors, grants
 from kaizala_console.lib import clock, ids, moments, rate_limit
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken, TooSoon
@@ -74,7 +74,7 @@ def _ask(
     ends_at: dt.datetime | None,
     target: str,
 ) -> AccessRequest:
-    connector = _locked_connector(connector.pk)
+    connector = _lock_connector(connector.pk)
     policies.require_owner(by, connector)
     if not 0 < len(once) <= LONGEST_ONCE or not once.isalnum():
         raise RuleBroken(_("This form is out of date. Open it again."), code="once")
@@ -117,7 +117,7 @@ def _ask(
             "by_link": request.by_link,
         },
     )
-    tell_administrators({user: [request] for user in policies.who_may_answer(request)} if target else {})
+    notify_administrators({user: [request] for user in policies.list_answerers(request)} if target else {})
     return request
 
 
@@ -133,7 +133,7 @@ def withdraw(*, request: AccessRequest, by: User) -> AccessRequest:
         by=by,
         subject=request,
         **request.connector.audit_scope,
-        before=facts(request),
+        before=get_facts(request),
     )
     return request
 
@@ -144,14 +144,14 @@ def lock(request: AccessRequest, *, as_shown: Collection[Permission] | None = No
     Raises Conflict, saying who and when, for one that was answered, withdrawn or expired; and for one that asks for
     other permissions than `as_shown`, those that the person saw who answers.
     """
-    _locked_connector(request.connector_id)
+    _lock_connector(request.connector_id)
     found = (
         AccessRequest.objects.select_for_update(of=("self",), no_key=True)
         .select_related("connector__organisation", "connector__owner", "grant__connector", "decided_by", "made_by")
         .get(pk=request.pk)
     )
     if found.state is not RequestState.WAITING:
-        raise Conflict(why_over(found), code=f"request_{found.state}")
+        raise Conflict(explain_over(found), code=f"request_{found.state}")
     if as_shown is not None and found.permissions != frozenset(as_shown):
         raise Conflict(
             _("The developer changed the request in the meantime. Look at it once more."), code="request_changed"
@@ -159,7 +159,7 @@ def lock(request: AccessRequest, *, as_shown: Collection[Permission] | None = No
     return found
 
 
-def tell_administrators(asked: Mapping[User, Collection[AccessRequest]]) -> None:
+def notify_administrators(asked: Mapping[User, Collection[AccessRequest]]) -> None:
     """A mail to each of these accounts that requests wait for it, without their contents: one mail, however many."""
     for user, waiting in asked.items():
         first = min(waiting, key=lambda request: request.pk)
@@ -191,7 +191,7 @@ def expiry(now: dt.datetime, ends_at: dt.datetime | None) -> dt.datetime:
     return end if ends_at is None else min(end, ends_at)
 
 
-def why_over(request: AccessRequest) -> str:
+def explain_over(request: AccessRequest) -> str:
     """Who ended the request and when, for whoever comes too late."""
     if request.decided_by is not None and request.decided_at is not None:
         said = (
@@ -207,7 +207,7 @@ def why_over(request: AccessRequest) -> str:
     }
 
 
-def facts(request: AccessRequest) -> dict[str, object]:
+def get_facts(request: AccessRequest) -> dict[str, object]:
     """What the audit rows about a request say."""
     return {
         "connector": request.connector.name,
@@ -221,7 +221,7 @@ def facts(request: AccessRequest) -> dict[str, object]:
 
 @transaction.atomic
 def _expire(connector_id: UUID, request_ids: list[UUID]) -> int:
-    connector = _locked_connector(connector_id)
+    connector = _lock_connector(connector_id)
     now = clock.now()
     found = list(
         AccessRequest.objects.select_for_update(of=("self",), no_key=True).overdue(now).filter(pk__in=request_ids)
@@ -234,7 +234,7 @@ def _expire(connector_id: UUID, request_ids: list[UUID]) -> int:
             by=SYSTEM,
             subject=request,
             **connector.audit_scope,
-            before=facts(request),
+            before=get_facts(request),
         )
     if found:
         for user in connector.list_active_owners():
@@ -260,7 +260,7 @@ def _checked(
             % {"connector": connector.name},
             code="connector_not_grantable",
         )
-    chosen = connectors.checked_permissions(permissions)
+    chosen = connectors.check_permissions(permissions)
     if not chosen <= connector.permissions:
         raise RuleBroken(
             _("The connector itself does not have all of these permissions. Change its permissions first."),
@@ -285,7 +285,7 @@ def _require_new(connector: Connector, target: str, now: dt.datetime) -> None:
 
 def tidy_reason(reason: str) -> str:
     """The reason as it is kept. Raises RuleBroken when it is too long."""
-    tidy = connectors.printable(reason, keep="\n").strip()
+    tidy = connectors.check_printable(reason, keep="\n").strip()
     if len(tidy) > LONGEST_REASON:
         raise RuleBroken(
             _("The reason has %(count)d characters: %(most)d are the most.")
@@ -296,7 +296,7 @@ def tidy_reason(reason: str) -> str:
     return tidy
 
 
-def _locked_connector(connector_id: UUID) -> Connector:
+def _lock_connector(connector_id: UUID) -> Connector:
     return Connector.objects.select_for_update(no_key=True).select_related(None).get(pk=connector_id)
 
 
@@ -323,7 +323,7 @@ def refuse(*, request: AccessRequest, by: User, target: str = "", target_name: s
     request.decided_by = by
     request.save(update_fields=["target", "target_name", "refused_at", "decided_by"])
     _record_answer(EventType.REQUEST_REFUSED, request, by)
-    _tell_owners(request, "request_refused")
+    _notify_owners(request, "request_refused")
     return request
 
 
@@ -349,13 +349,13 @@ def approve_more(
         raise NotFound
     require_no_credential_hold(by)
     grants.require_grantable(connector)
-    given = connectors.checked_permissions(permissions)
+    given = connectors.check_permissions(permissions)
     if not given <= request.permissions & connector.permissions:
-        raise _not_asked()
+        raise _refuse_not_asked()
     before = grant.permissions
     grant.permissions = before | given
     if grant.scope:
-        grant.scope = " ".join(scopes_in(" ".join([grant.scope, *scopes_of(given)])))
+        grant.scope = " ".join(parse_scopes(" ".join([grant.scope, *list_scopes(given)])))
     grant.save(update_fields=["permissions", "scope"])
     record(
         EventType.GRANT_PERMISSIONS_CHANGED,
@@ -375,9 +375,9 @@ def approve_more(
 
 def require_asked(request: AccessRequest, permissions: Iterable[str]) -> frozenset[Permission]:
     """The permissions as a set, when all of them were asked for. Raises RuleBroken."""
-    given = connectors.checked_permissions(permissions)
+    given = connectors.check_permissions(permissions)
     if not given <= request.permissions:
-        raise _not_asked()
+        raise _refuse_not_asked()
     return given
 
 
@@ -409,7 +409,7 @@ def _approve(request: AccessRequest, *, by: User, grant: Grant, given: frozenset
     request.decided_by = by
     request.save(update_fields=["grant", "target", "target_name", "given", "approved_at", "decided_by"])
     _record_answer(EventType.REQUEST_APPROVED, request, by)
-    _tell_owners(request, "request_approved")
+    _notify_owners(request, "request_approved")
 
 
 def _record_answer(tag: EventType, request: AccessRequest, by: User) -> None:
@@ -421,11 +421,11 @@ def _record_answer(tag: EventType, request: AccessRequest, by: User) -> None:
         by=by,
         subject=request,
         **where,
-        after={**facts(request), "given": to_stored(request.given)},
+        after={**get_facts(request), "given": to_stored(request.given)},
     )
 
 
-def _tell_owners(request: AccessRequest, template: str) -> None:
+def _notify_owners(request: AccessRequest, template: str) -> None:
     for user in request.connector.list_active_owners():
         with notifications.reader_language(user):  # not in that of whoever answers
             given = list_labels(request.given)
@@ -446,7 +446,7 @@ def _tell_owners(request: AccessRequest, template: str) -> None:
         )
 
 
-def _not_asked() -> RuleBroken:
+def _refuse_not_asked() -> RuleBroken:
     return RuleBroken(
         _("More was ticked than was asked. Open the request again."), code="permissions_beyond", field="permissions"
     )

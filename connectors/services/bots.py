@@ -59,7 +59,7 @@ def create(
             code="too_many_bots",
         )
     bot = Bot.objects.create(id=bot_id or ids.new_id(), connector=connector, name=name, picture_url=picture_url)
-    _tell(EventType.BOT_CREATED, bot, by)
+    _record_event(EventType.BOT_CREATED, bot, by)
     return bot
 
 
@@ -80,7 +80,7 @@ def change(
         bot.picture_url = people.checked_picture_url(picture_url, field="profilePic")
     if before != {"bot": bot.name, "picture_url": bot.picture_url}:
         bot.save(update_fields=["name", "picture_url"])
-        _tell(EventType.BOT_CHANGED, bot, by, before)
+        _record_event(EventType.BOT_CHANGED, bot, by, before)
     return bot
 
 
@@ -91,10 +91,10 @@ def remove(*, connector: Connector, bot_id: str | UUID, by: AccessContext | User
     bot = _own(bot_id, connector, locked=True)
     bot.removed_at = clock.now()
     bot.save(update_fields=["removed_at"])
-    _tell(EventType.BOT_REMOVED, bot, by)
+    _record_event(EventType.BOT_REMOVED, bot, by)
 
 
-def of_connector(*, by: AccessContext) -> list[Bot]:
+def get_bot(*, by: AccessContext) -> list[Bot]:
     """The bots of the caller's connector, the oldest first. Raises NotAllowed for a bot's token."""
     _require_no_bot(by)
     return list(Bot.objects.present().filter(connector_id=by.connector.pk))
@@ -120,7 +120,7 @@ def access_token(*, bot_id: str, by: AccessContext) -> BotToken:
         bot_id=bot.pk,
         scope_bits=by.grant.scope_bits,
     )
-    return BotToken(token, expires_at, tuple(permissions.scopes_of_bots(by.grant.held_scopes())))
+    return BotToken(token, expires_at, tuple(permissions.list_bot_scopes(by.grant.held_scopes())))
 
 
 # Pieces ---------------------------------------------------------------------------------------------------------------
@@ -151,10 +151,10 @@ def _own(bot_id: str | UUID, connector: Connector, *, locked: bool = False) -> B
     return bot
 
 
-def _tell(tag: EventType, bot: Bot, by: AccessContext | User, before: dict[str, str] | None = None) -> None:
+def _record_event(tag: EventType, bot: Bot, by: AccessContext | User, before: dict[str, str] | None = None) -> None:
     after = {"connector": bot.connector.name, "bot": bot.name, "picture_url": bot.picture_url}
     record(tag, by=by, subject=bot, **bot.connector.audit_scope, before=before, after=after)
 
 
 def _checked_name(name: str) -> str:
-    return connectors.checked_name(name, missing=_("Give the bot a name."))
+    return connectors.check_name(name, missing=_("Give the bot a name."))

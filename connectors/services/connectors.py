@@ -56,8 +56,8 @@ def create(
         # Creations by one account take turns, so that a double click finds what the first click made.
         User.objects.select_for_update(no_key=True).get(pk=owner.pk)
         if one_time_secrets.find(user=by, idempotency_key=idempotency_key) is not None:
-            return _shown_again(by, idempotency_key)
-    chosen = checked(
+            return _show_again(by, idempotency_key)
+    chosen = check_details(
         name=name,
         description=description,
         home_page=home_page,
@@ -100,7 +100,7 @@ def update(
     connector = _lock_connector(connector)
     policies.require_owner(by, connector)
     before = {column: getattr(connector, column) for column in ("name", "description", "home_page", "redirect_urls")}
-    chosen = checked(
+    chosen = check_details(
         name=connector.name if name is None else name,
         description=connector.description if description is None else description,
         home_page=connector.home_page if home_page is None else home_page,
@@ -130,7 +130,7 @@ def update(
 @transaction.atomic
 def deactivate(*, connector: Connector, by: User) -> Connector:
     """No new grants from now on; existing ones go on (wire protocol §4)."""
-    return _moved(
+    return _change_state(
         connector,
         by,
         column="deactivated_at",
@@ -143,7 +143,7 @@ def deactivate(*, connector: Connector, by: User) -> Connector:
 @transaction.atomic
 def reactivate(*, connector: Connector, by: User) -> Connector:
     """It may be granted again."""
-    return _moved(
+    return _change_state(
         connector,
         by,
         column="deactivated_at",
@@ -156,7 +156,7 @@ def reactivate(*, connector: Connector, by: User) -> Connector:
 @transaction.atomic
 def suspend(*, connector: Connector, by: User, reason: str = "") -> Connector:
     """Every token of it is refused from the next request on, until it is resumed. An operator gives a `reason`."""
-    return _moved(
+    return _change_state(
         connector,
         by,
         column="suspended_at",
@@ -172,7 +172,7 @@ def resume(*, connector: Connector, by: User, reason: str = "") -> Connector:
     """Its tokens are accepted again, those made before the suspension too. Raises RuleBroken while `by` cools off."""
     policies.require_owner_or_operator(by, connector)
     require_no_credential_hold(by)
-    return _moved(
+    return _change_state(
         connector,
         by,
         column="suspended_at",
@@ -200,7 +200,7 @@ def delete(*, connector: Connector, by: User) -> Connector:
     one_time_secrets.forget("connector", [str(connector.pk)])
     grants = list(Grant.objects.select_for_update(no_key=True).filter(connector=connector).present().order_by("pk"))
     Grant.objects.filter(pk__in=[grant.pk for grant in grants]).update(revoked_at=now)
-    refresh_tokens.end_tokens([grant.pk for grant in grants], at=now)
+    refresh_tokens.revoke_all([grant.pk for grant in grants], at=now)
     AccessRequest.objects.waiting().filter(connector=connector).update(withdrawn_at=now)
     UserTokenRequest.objects.waiting().filter(connector=connector).update(withdrawn_at=now)
     record(
@@ -213,7 +213,7 @@ def delete(*, connector: Connector, by: User) -> Connector:
     return connector
 
 
-def _moved(
+def _change_state(
     connector: Connector,
     by: User,
     *,
@@ -268,11 +268,11 @@ def _save_under_its_name(connector: Connector, **options: Any) -> None:
     except IntegrityError as error:
         if Connector.NAME_CONSTRAINT not in str(error):
             raise
-        raise name_taken(connector.name) from None
+        raise refuse_taken_name(connector.name) from None
 
 
 @sensitive_variables("idempotency_key", "token")
-def _shown_again(by: User, idempotency_key: str) -> tuple[Connector, str]:
+def _show_again(by: User, idempotency_key: str) -> tuple[Connector, str]:
     row = one_time_secrets.find(user=by, idempotency_key=idempotency_key)
     connector = None
     if row is not None and row.subject_kind == "connector":
@@ -284,7 +284,7 @@ def _shown_again(by: User, idempotency_key: str) -> tuple[Connector, str]:
     )
     if connector is None or token is None:
         raise Conflict(_("This form was used for something else already. Please reload the page."), code="form_used")
-    secrets.viewed(connector=connector, token=token, by=by)
+    secrets.note_viewed(connector=connector, token=token, by=by)
     return connector, token
 
 
@@ -312,7 +312,7 @@ class Details:
     permissions: frozenset[Permission]
 
 
-def checked(
+def check_details(
     *,
     name: str,
     description: str = "",
@@ -322,11 +322,11 @@ def checked(
 ) -> Details:
     """Tidy and check everything. Raises RuleBroken that names the field and says what was expected."""
     return Details(
-        name=checked_name(name, missing=_("Give the connector a name.")),
-        description=_checked_description(description),
-        home_page=_checked_home_page(home_page.strip()),
-        redirect_urls=_checked_redirect_urls(redirect_urls),
-        permissions=checked_permissions(permissions),
+        name=check_name(name, missing=_("Give the connector a name.")),
+        description=_check_description(description),
+        home_page=_check_home_page(home_page.strip()),
+        redirect_urls=_check_redirect_urls(redirect_urls),
+        permissions=check_permissions(permissions),
     )
 
 
@@ -342,7 +342,7 @@ def require_shown(connector: Connector, asked: Collection[str], as_shown: Collec
         )
 
 
-def checked_permissions(permissions: Iterable[str]) -> frozenset[Permission]:
+def check_permissions(permissions: Iterable[str]) -> frozenset[Permission]:
     """At least one of the nine permissions. Raises RuleBroken."""
     try:
         chosen = frozenset(Permission(permission) for permission in permissions)
@@ -359,7 +359,7 @@ def checked_permissions(permissions: Iterable[str]) -> frozenset[Permission]:
     return chosen
 
 
-def name_taken(name: str) -> RuleBroken:
+def refuse_taken_name(name: str) -> RuleBroken:
     """The answer to a second connector of the same owner under one name."""
     return RuleBroken(
         _("You have a connector named “%(name)s” already. Choose another name.") % {"name": name},
@@ -368,9 +368,9 @@ def name_taken(name: str) -> RuleBroken:
     )
 
 
-def checked_name(name: str, *, missing: str) -> str:
+def check_name(name: str, *, missing: str) -> str:
     """What a connector or a bot is called, tidied. Raises RuleBroken, with the words of `missing` for no name."""
-    tidy = " ".join(printable(name).split())
+    tidy = " ".join(check_printable(name).split())
     if not tidy:
         raise RuleBroken(missing, code="name_missing", field="name")
     if len(tidy) > LONGEST_NAME:
@@ -382,8 +382,8 @@ def checked_name(name: str, *, missing: str) -> str:
     return tidy
 
 
-def _checked_description(description: str) -> str:
-    tidy = printable(description, keep="\n").strip()
+def _check_description(description: str) -> str:
+    tidy = check_printable(description, keep="\n").strip()
     if len(tidy) > LONGEST_DESCRIPTION:
         raise RuleBroken(
             _("The description has %(count)d characters: %(most)d are the most.")
@@ -394,7 +394,7 @@ def _checked_description(description: str) -> str:
     return tidy
 
 
-def _checked_home_page(home_page: str) -> str:
+def _check_home_page(home_page: str) -> str:
     if home_page and not _is_web_address(home_page):
         raise RuleBroken(
             _("The home page must be a web address like https://example.com, of at most 200 characters."),
@@ -404,8 +404,8 @@ def _checked_home_page(home_page: str) -> str:
     return home_page
 
 
-def _checked_redirect_urls(redirect_urls: Iterable[str]) -> list[str]:
-    tidy = list(dict.fromkeys(_in_ascii(url.strip()) for url in redirect_urls if url.strip()))
+def _check_redirect_urls(redirect_urls: Iterable[str]) -> list[str]:
+    tidy = list(dict.fromkeys(_to_ascii(url.strip()) for url in redirect_urls if url.strip()))
     if len(tidy) > MOST_REDIRECT_URLS:
         raise RuleBroken(
             _("Give at most %(most)d redirect URLs.") % {"most": MOST_REDIRECT_URLS},
@@ -423,7 +423,7 @@ def _checked_redirect_urls(redirect_urls: Iterable[str]) -> list[str]:
     return tidy
 
 
-def _in_ascii(url: str) -> str:
+def _to_ascii(url: str) -> str:
     try:
         return web_address.to_ascii(url)
     except ValueError:
@@ -461,7 +461,7 @@ def _is_loopback(url: str) -> bool:
     return parts.scheme in {"http", "https"} and parts.hostname in LOOPBACK and url.isprintable() and " " not in url
 
 
-def printable(text: str, *, keep: str = "") -> str:
+def check_printable(text: str, *, keep: str = "") -> str:
     """Without control characters (PostgreSQL stores no NUL) and marks that turn the direction of what follows."""
     text = text.replace("\r\n", "\n").replace("\t", " ")
     return "".join(

@@ -89,7 +89,7 @@ def grant(
         person=person,
         granted_by=by,
         confirmed_by=confirmed_by,
-        permissions=_fewer(connector, permissions),
+        permissions=_require_fewer(connector, permissions),
         granted_at=now,
         ends_at=ends_at,
     )
@@ -117,12 +117,12 @@ def revoke(*, grant: Grant, by: User, reason: str = "") -> Grant:
     for who does not administer it, and Conflict when it was ended already.
     """
     policies.require_administrator_or_operator(by, grant)
-    grant = _locked(grant)
+    grant = _lock_grant(grant)
     now = clock.now()
     grant.revoked_at = now
     grant.save(update_fields=["revoked_at"])
-    ended = refresh_tokens.end_tokens([grant.pk], at=now)
-    refresh_tokens.end_requests_for_more([grant.pk], at=now)
+    ended = refresh_tokens.revoke_all([grant.pk], at=now)
+    refresh_tokens.withdraw_requests_for_more([grant.pk], at=now)
     event = record(
         EventType.GRANT_REVOKED,
         by=by,
@@ -141,11 +141,11 @@ def revoke(*, grant: Grant, by: User, reason: str = "") -> Grant:
 def suspend(*, grant: Grant, by: User, reason: str = "") -> Grant:
     """Refuse the grant's tokens from the next request on, until it is resumed. Raises NotFound and Conflict."""
     policies.require_administrator_or_operator(by, grant)
-    grant = _locked(grant)
+    grant = _lock_grant(grant)
     if grant.suspended_at:
         raise Conflict(_("This access is suspended already."), code="state_unchanged")
     grant.suspended_at = clock.now()
-    return _saved(grant, by, EventType.GRANT_SUSPENDED, "access_suspended", reason)
+    return _save(grant, by, EventType.GRANT_SUSPENDED, "access_suspended", reason)
 
 
 @transaction.atomic
@@ -153,11 +153,11 @@ def resume(*, grant: Grant, by: User, reason: str = "") -> Grant:
     """Accept the grant's tokens again. Raises NotFound and Conflict, and RuleBroken while `by` cools off."""
     policies.require_administrator_or_operator(by, grant)
     require_no_credential_hold(by)
-    grant = _locked(grant)
+    grant = _lock_grant(grant)
     if not grant.suspended_at:
         raise Conflict(_("This access is not suspended."), code="state_unchanged")
     grant.suspended_at = None
-    return _saved(grant, by, EventType.GRANT_RESUMED, "access_resumed", reason)
+    return _save(grant, by, EventType.GRANT_RESUMED, "access_resumed", reason)
 
 
 @transaction.atomic
@@ -170,7 +170,7 @@ def regenerate(*, grant: Grant, by: User, instead_of: Handoff | None = None) -> 
     """
     policies.require_administrator(by, grant)
     require_no_credential_hold(by)
-    grant = _locked(grant)
+    grant = _lock_grant(grant)
     if instead_of is not None and _has_ended(instead_of.refresh_token_id):
         newest = grant.handoffs.defer("sealed").order_by("-made_at", "-id").first()
         if newest is not None and newest.pk != instead_of.pk:
@@ -196,7 +196,7 @@ def replace_token(*, grant: Grant, by: User) -> Handoff:
         )
     if grant.ends_at is not None and grant.ends_at <= now:
         raise is_over(grant.ends_at)
-    refresh_tokens.end_tokens([grant.pk], at=now)
+    refresh_tokens.revoke_all([grant.pk], at=now)
     return refresh_tokens.issue(grant=grant, by=by, at=now).handoff
 
 
@@ -227,7 +227,7 @@ def lock(grant_id: UUID) -> Grant:
     return grant
 
 
-def _locked(grant: Grant) -> Grant:
+def _lock_grant(grant: Grant) -> Grant:
     return lock(grant.pk)
 
 
@@ -235,7 +235,7 @@ def _has_ended(token_id: int) -> bool:
     return RefreshToken.objects.filter(pk=token_id, revoked_at__isnull=False).exists()
 
 
-def _saved(grant: Grant, by: User, tag: EventType, act: str, reason: str) -> Grant:
+def _save(grant: Grant, by: User, tag: EventType, act: str, reason: str) -> Grant:
     grant.save(update_fields=["suspended_at"])
     event = record(
         tag,
@@ -263,10 +263,10 @@ def require_grantable(connector: Connector) -> None:
     raise RuleBroken(reason % {"connector": connector.name}, code="connector_not_grantable", field="connector")
 
 
-def _fewer(connector: Connector, permissions: Iterable[str] | None) -> frozenset[Permission]:
+def _require_fewer(connector: Connector, permissions: Iterable[str] | None) -> frozenset[Permission]:
     if permissions is None:
         return connector.permissions
-    chosen = connectors.checked_permissions(permissions)
+    chosen = connectors.check_permissions(permissions)
     if not chosen <= connector.permissions:
         raise RuleBroken(
             _("“%(connector)s” did not ask for all of these permissions: it cannot be given more than it asks for.")
@@ -314,7 +314,7 @@ def move(*, grant: Grant, ends_at: dt.datetime | None, by: User) -> Grant:
     for token in RefreshToken.objects.filter(grant=grant, revoked_at__isnull=True):
         # What ends with the access was cut to it; what was not has an end of its own.
         token.expires_at = (
-            refresh_tokens.end_of_token(grant, token.issued_at) if token.expires_at == before else token.expires_at
+            refresh_tokens.get_token_end(grant, token.issued_at) if token.expires_at == before else token.expires_at
         )
         if ends_at is not None:
             token.expires_at = min(token.expires_at, ends_at)
@@ -342,7 +342,7 @@ def end_overdue() -> int:
     Each in a transaction of its own: one that fails keeps no other. What failed is raised at the end, as a group.
     """
     ended, problems = 0, []
-    for grant_id in list(_overdue().order_by("ends_at").values_list("pk", flat=True)[:ENDED_AT_ONCE]):
+    for grant_id in list(_list_overdue().order_by("ends_at").values_list("pk", flat=True)[:ENDED_AT_ONCE]):
         try:
             ended += _end(grant_id)
         except Exception as problem:  # noqa: BLE001 (raised below, once the others had their turn)
@@ -352,7 +352,7 @@ def end_overdue() -> int:
     return ended
 
 
-def _overdue() -> GrantQuerySet:
+def _list_overdue() -> GrantQuerySet:
     """Those past an end date that nobody was told of; an end that was moved on and came again counts anew."""
     untold = Q(end_told_at__isnull=True) | Q(end_told_at__lt=F("ends_at"))
     return Grant.objects.present().filter(untold, ends_at__lte=clock.now())
@@ -365,7 +365,7 @@ def _end(grant_id: UUID) -> bool:
     except Conflict:
         return False
     now = clock.now()
-    if not _overdue().filter(pk=grant_id).update(end_told_at=now):
+    if not _list_overdue().filter(pk=grant_id).update(end_told_at=now):
         return False
     withdrawn = refresh_tokens.withdraw_handoffs([grant_id], at=now)
     record(
@@ -382,14 +382,14 @@ def _end(grant_id: UUID) -> bool:
     )
     developers = grant.connector.list_active_owners()
     for user in developers:
-        _tell(grant, user, withdrawn=withdrawn, for_developer=True)
-    for user in policies.administrators_of(grant):
+        _notify(grant, user, withdrawn=withdrawn, for_developer=True)
+    for user in policies.list_administrators(grant):
         if user not in developers:
-            _tell(grant, user, withdrawn=withdrawn, for_developer=False)
+            _notify(grant, user, withdrawn=withdrawn, for_developer=False)
     return True
 
 
-def _tell(grant: Grant, user: User, *, withdrawn: int, for_developer: bool) -> None:
+def _notify(grant: Grant, user: User, *, withdrawn: int, for_developer: bool) -> None:
     if grant.ends_at is None:
         raise ValueError("a grant without an end date does not end")
     notifications.queue(

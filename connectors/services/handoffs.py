@@ -38,7 +38,7 @@ def claim(*, handoff: Handoff, by: User, idempotency_key: str, address: str | No
     the other gets a Conflict that says who won, when, and from where. Raises NotFound for strangers, and RuleBroken for
     a handoff past its deadline, or when it cannot be opened any more.
     """
-    handoff = read(handoff)
+    handoff = get_current(handoff)
     policies.require_owner(by, handoff.connector)
     require_no_credential_hold(by)
     one_time_secrets.require_form_key(idempotency_key)
@@ -49,7 +49,7 @@ def claim(*, handoff: Handoff, by: User, idempotency_key: str, address: str | No
     sealed = handoff
     claimed = (
         Handoff.objects.waiting()
-        .filter(pk=handoff.pk, expires_at__gt=now, grant__in=alive(handoff))
+        .filter(pk=handoff.pk, expires_at__gt=now, grant__in=filter_live_grant(handoff))
         .update(claimed_at=now, claimed_by=by, claimed_from=address or None, sealed=None)
     )
     if not claimed:
@@ -57,20 +57,20 @@ def claim(*, handoff: Handoff, by: User, idempotency_key: str, address: str | No
         shown = one_time_secrets.recall(user=by, idempotency_key=idempotency_key, subject=handoff)
         if shown is not None:
             return shown
-        raise too_late(read(handoff), by)
+        raise explain_end(get_current(handoff), by)
     token = unseal(sealed)
     one_time_secrets.remember(user=by, idempotency_key=idempotency_key, subject=handoff, token=token)
-    handoff = read(handoff)
+    handoff = get_current(handoff)
     record(
         EventType.HANDOFF_CLAIMED,
         by=by,
         subject=handoff,
         **handoff.grant.audit_scope,
-        after={**facts(handoff), "way": "page", "address": address or ""},
+        after={**get_facts(handoff), "way": "page", "address": address or ""},
     )
     owners = handoff.connector.list_active_owners()
-    for user in dict.fromkeys([*owners, *admin_side(handoff, by)]):
-        tell(
+    for user in dict.fromkeys([*owners, *list_admins(handoff, by)]):
+        send_notice(
             user,
             handoff,
             "handoff_claimed",
@@ -88,15 +88,15 @@ def refuse(*, handoff: Handoff, by: User) -> Handoff:
 
     The grant stays, for its admin to issue anew or remove.
     """
-    handoff = read(handoff)
+    handoff = get_current(handoff)
     policies.require_owner(by, handoff.connector)
     refused = Handoff.objects.waiting().filter(pk=handoff.pk).update(refused_at=clock.now(), sealed=None)
-    handoff = read(handoff)
+    handoff = get_current(handoff)
     if not refused:
-        raise too_late(handoff, by)
-    record(EventType.HANDOFF_REFUSED, by=by, subject=handoff, **handoff.grant.audit_scope, before=facts(handoff))
-    for admin in admin_side(handoff, by):
-        tell(admin, handoff, "handoff_refused", refused_by=by.name)
+        raise explain_end(handoff, by)
+    record(EventType.HANDOFF_REFUSED, by=by, subject=handoff, **handoff.grant.audit_scope, before=get_facts(handoff))
+    for admin in list_admins(handoff, by):
+        send_notice(admin, handoff, "handoff_refused", refused_by=by.name)
     return handoff
 
 
@@ -109,7 +109,7 @@ def reissue(*, handoff: Handoff, by: User) -> Handoff:
     gives the same new handoff, even when that was claimed meanwhile: what it gave away is in use, and only who asks
     for that one again ends it. Raises NotFound, and Conflict when the grant was removed meanwhile.
     """
-    handoff = read(handoff)
+    handoff = get_current(handoff)
     if not policies.can_see_handoff(by, handoff):
         raise NotFound
     require_no_credential_hold(by)
@@ -130,7 +130,7 @@ def reissue(*, handoff: Handoff, by: User) -> Handoff:
         by=by,
         subject=handoff,
         **grant.audit_scope,
-        before=facts(handoff),
+        before=get_facts(handoff),
         after={"handoff": str(again.pk)},
     )
     return again
@@ -144,7 +144,7 @@ def reveal(*, handoff: Handoff, by: User, idempotency_key: str) -> str:
     The same form sent again (`idempotency_key`) shows the same token for some minutes. Raises NotFound for anybody
     else, NotAllowed when the organisation forbids it, Conflict when it was shown before or does not wait any more.
     """
-    handoff = read(handoff)
+    handoff = get_current(handoff)
     if handoff.made_by_id != by.pk or not policies.can_administer(by, handoff.grant):
         raise NotFound
     require_no_credential_hold(by)
@@ -165,7 +165,7 @@ def reveal(*, handoff: Handoff, by: User, idempotency_key: str) -> str:
     now = clock.now()
     revealed = (
         Handoff.objects.waiting()
-        .filter(pk=handoff.pk, expires_at__gt=now, revealed_at__isnull=True, grant__in=alive(handoff))
+        .filter(pk=handoff.pk, expires_at__gt=now, revealed_at__isnull=True, grant__in=filter_live_grant(handoff))
         .update(revealed_at=now, revealed_to=by)
     )
     if not revealed:
@@ -173,18 +173,18 @@ def reveal(*, handoff: Handoff, by: User, idempotency_key: str) -> str:
         shown = one_time_secrets.recall(user=by, idempotency_key=idempotency_key, subject=handoff)
         if shown is not None:
             return shown
-        handoff = read(handoff)
+        handoff = get_current(handoff)
         if handoff.state is HandoffState.WAITING and handoff.revealed_at:
             raise Conflict(
                 _("You had this token shown on %(when)s. It is shown once.")
                 % {"when": moments.exact(handoff.revealed_at)},
                 code="revealed_before",
             )
-        raise too_late(handoff, by)
+        raise explain_end(handoff, by)
     token = unseal(handoff)
     one_time_secrets.remember(user=by, idempotency_key=idempotency_key, subject=handoff, token=token)
-    handoff = read(handoff)
-    record(EventType.HANDOFF_REVEALED, by=by, subject=handoff, **handoff.grant.audit_scope, after=facts(handoff))
+    handoff = get_current(handoff)
+    record(EventType.HANDOFF_REVEALED, by=by, subject=handoff, **handoff.grant.audit_scope, after=get_facts(handoff))
     return token
 
 
@@ -214,11 +214,13 @@ def _expire(handoff_id: UUID) -> bool:
     if not Handoff.objects.overdue(now).filter(pk=handoff_id).update(expired_at=now, sealed=None):
         return False
     publish.publish_handoffs_ended(Handoff.objects.filter(pk=handoff_id), publish.EXPIRED)
-    handoff = read_id(handoff_id)
-    record(EventType.HANDOFF_EXPIRED, by=SYSTEM, subject=handoff, **handoff.grant.audit_scope, before=facts(handoff))
+    handoff = get_by_id(handoff_id)
+    record(
+        EventType.HANDOFF_EXPIRED, by=SYSTEM, subject=handoff, **handoff.grant.audit_scope, before=get_facts(handoff)
+    )
     both_sides = [handoff.grant.granted_by, handoff.made_by, *handoff.connector.list_active_owners()]
     for user in {user.pk: user for user in both_sides if user is not None}.values():
-        tell(user, handoff, "handoff_expired")
+        send_notice(user, handoff, "handoff_expired")
     return True
 
 
@@ -226,13 +228,13 @@ def _expire(handoff_id: UUID) -> bool:
 # What all the ways of opening and ending a handoff share: how it is read, why it is too late, who is told.
 
 
-def read(handoff: Handoff) -> Handoff:
+def get_current(handoff: Handoff) -> Handoff:
     """The handoff as it is now, with everybody whom an act on it names."""
-    return read_id(handoff.pk)
+    return get_by_id(handoff.pk)
 
 
-def read_id(handoff_id: UUID) -> Handoff:
-    """As `read`, for who knows only its key."""
+def get_by_id(handoff_id: UUID) -> Handoff:
+    """As `get_current`, for who knows only its key."""
     return Handoff.objects.select_related(
         "connector__organisation",
         "connector__owner",
@@ -243,7 +245,7 @@ def read_id(handoff_id: UUID) -> Handoff:
     ).get(pk=handoff_id)
 
 
-def alive(handoff: Handoff) -> QuerySet[Grant]:
+def filter_live_grant(handoff: Handoff) -> QuerySet[Grant]:
     """The grant, unless it was revoked or is past its end: asked in the very statement that gives the token away."""
     goes_on = Q(ends_at__isnull=True) | Q(ends_at__gt=clock.now())
     return Grant.objects.present().filter(goes_on, pk=handoff.grant_id)
@@ -261,10 +263,10 @@ def unseal(handoff: Handoff) -> str:
         ) from None
 
 
-def too_late(handoff: Handoff, by: User | Connector) -> Conflict | RuleBroken:
+def explain_end(handoff: Handoff, by: User | Connector) -> Conflict | RuleBroken:
     """Why a handoff cannot be claimed, refused or shown any more: who was faster, when, and from where."""
     if handoff.claimed_at:
-        return Conflict(_claimed_before(handoff, by), code="handoff_claimed")
+        return Conflict(_explain_claim(handoff, by), code="handoff_claimed")
     if handoff.refused_at:
         return Conflict(
             _("This handoff was refused on %(when)s.") % {"when": moments.exact(handoff.refused_at)},
@@ -290,7 +292,7 @@ def too_late(handoff: Handoff, by: User | Connector) -> Conflict | RuleBroken:
     )
 
 
-def _claimed_before(handoff: Handoff, by: User | Connector) -> str:
+def _explain_claim(handoff: Handoff, by: User | Connector) -> str:
     facts = {
         "who": handoff.claimer_name,
         "when": moments.exact(handoff.claimed_at) if handoff.claimed_at else "",
@@ -320,7 +322,7 @@ def _claimed_before(handoff: Handoff, by: User | Connector) -> str:
     return text % facts
 
 
-def admin_side(handoff: Handoff, by: User | None) -> list[User]:
+def list_admins(handoff: Handoff, by: User | None) -> list[User]:
     """Who gets a receipt: the admin who granted, and the one who had it issued again, unless that was the developer.
 
     `by` is None when a program acts.
@@ -330,18 +332,18 @@ def admin_side(handoff: Handoff, by: User | None) -> list[User]:
     return list(dict.fromkeys(user for user in sides if user is not None))
 
 
-def facts(handoff: Handoff) -> dict[str, str]:
+def get_facts(handoff: Handoff) -> dict[str, str]:
     """What the trail says about an act on a handoff."""
     return {"connector": handoff.connector.name, "target": handoff.grant.target_name}
 
 
-def tell(user: User, handoff: Handoff, template: str, **facts: str | bool) -> None:
+def send_notice(user: User, handoff: Handoff, template: str, **facts: str | bool) -> None:
     """Queue a mail about the handoff, once for each person and template."""
     notifications.queue(
         user=user,
         template=f"connectors/{template}",
         key=f"{template.replace('_', '-')}:{handoff.pk}:{user.pk}",
-        context={**refresh_tokens.facts_for_mail(handoff, handoff.grant), **facts},
+        context={**refresh_tokens.get_mail_context(handoff, handoff.grant), **facts},
     )
 
 
@@ -401,7 +403,7 @@ def _claim(
     _require_working(connector)
     tag = _tag(connector, extra_secret) if retry_key else ""
     if tag:
-        again = _answered_before(connector, tag, extra_secret, wanted)
+        again = _replay(connector, tag, extra_secret, wanted)
         if again is not None:
             return again
     handoff, text = _take(connector, wanted, address)
@@ -412,10 +414,10 @@ def _claim(
         by=token_exchange.ConnectorActor(connector),
         subject=handoff,
         **handoff.grant.audit_scope,
-        after={**facts(handoff), "way": "program", "address": address or ""},
+        after={**get_facts(handoff), "way": "program", "address": address or ""},
     )
     _send_receipts(handoff)
-    return HandoffClaim(handoff, text, _waiting(connector).count())
+    return HandoffClaim(handoff, text, _list_waiting(connector).count())
 
 
 def sweep() -> int:
@@ -449,7 +451,7 @@ def _require_working(connector: Connector) -> None:
 @sensitive_variables("text")
 def _take(connector: Connector, wanted: UUID | None, address: str | None) -> tuple[Handoff, str]:
     """End one handoff in favour of the program. A page may be faster with each: the statement itself decides."""
-    for handoff_id in [wanted] if wanted else list(_waiting(connector).values_list("pk", flat=True)):
+    for handoff_id in [wanted] if wanted else list(_list_waiting(connector).values_list("pk", flat=True)):
         handoff = Handoff.objects.filter(pk=handoff_id, connector=connector).first()
         if handoff is None:
             raise NotFound(_("There is no such handoff of this connector."))
@@ -458,7 +460,7 @@ def _take(connector: Connector, wanted: UUID | None, address: str | None) -> tup
         except (Conflict, RuleBroken):
             if wanted:
                 raise
-    raise _nothing_waits(connector)
+    raise _explain_nothing_waits(connector)
 
 
 @sensitive_variables("text")
@@ -467,25 +469,25 @@ def _open(handoff: Handoff, connector: Connector, address: str | None) -> tuple[
     text = unseal(handoff) if handoff.sealed is not None else ""
     opened = (
         Handoff.objects.waiting()
-        .filter(pk=handoff.pk, expires_at__gt=now, grant__in=alive(handoff))
+        .filter(pk=handoff.pk, expires_at__gt=now, grant__in=filter_live_grant(handoff))
         .update(claimed_at=now, claimed_by_program=True, claimed_from=address, sealed=None)
     )
     if not opened:
-        raise too_late(read(handoff), connector)
-    return read(handoff), text
+        raise explain_end(get_current(handoff), connector)
+    return get_current(handoff), text
 
 
-def _waiting(connector: Connector) -> HandoffQuerySet:
+def _list_waiting(connector: Connector) -> HandoffQuerySet:
     now = clock.now()
     waiting = Handoff.objects.waiting().filter(connector=connector, expires_at__gt=now)
     return waiting.exclude(grant__ends_at__lte=now).order_by("made_at", "id")
 
 
-def _nothing_waits(connector: Connector) -> NotFound:
+def _explain_nothing_waits(connector: Connector) -> NotFound:
     said = _("Nothing waits to be claimed by this connector.")
     last = Handoff.objects.filter(connector=connector).order_by("-made_at", "-id").values_list("pk", flat=True).first()
     if last is not None:
-        said += " " + _("The last one:") + " " + str(too_late(read_id(last), connector))
+        said += " " + _("The last one:") + " " + str(explain_end(get_by_id(last), connector))
     return NotFound(said, code="nothing_waits")
 
 
@@ -495,9 +497,9 @@ def _send_receipts(handoff: Handoff) -> None:
         "claimed_at": (handoff.claimed_at or clock.now()).isoformat(),
         "claimed_from": handoff.claimed_from or "",
     }
-    both_sides = [*admin_side(handoff, None), *handoff.connector.list_active_owners()]
+    both_sides = [*list_admins(handoff, None), *handoff.connector.list_active_owners()]
     for user in {user.pk: user for user in both_sides}.values():
-        tell(user, handoff, "handoff_claimed_by_program", **facts)
+        send_notice(user, handoff, "handoff_claimed_by_program", **facts)
 
 
 # The same claim, sent again ------------------------------------------------------------------------------------------
@@ -517,7 +519,7 @@ def _remember(handoff: Handoff, tag: str, extra_secret: str, text: str) -> None:
 
 
 @sensitive_variables("extra_secret", "text")
-def _answered_before(connector: Connector, tag: str, extra_secret: str, wanted: UUID | None) -> HandoffClaim | None:
+def _replay(connector: Connector, tag: str, extra_secret: str, wanted: UUID | None) -> HandoffClaim | None:
     row = HandoffClaimReplay.objects.filter(key_tag=tag, expires_at__gt=clock.now()).first()
     if row is None:
         return None
@@ -530,8 +532,8 @@ def _answered_before(connector: Connector, tag: str, extra_secret: str, wanted: 
             bytes(row.sealed), context=_context(tag), extra_secret=extra_secret.encode()
         ).decode()
     except crypto.WrongKey:
-        raise too_late(read_id(row.handoff_id), connector) from None
-    return HandoffClaim(read_id(row.handoff_id), text, _waiting(connector).count())
+        raise explain_end(get_by_id(row.handoff_id), connector) from None
+    return HandoffClaim(get_by_id(row.handoff_id), text, _list_waiting(connector).count())
 
 
 @sensitive_variables("extra_secret")

@@ -22,16 +22,16 @@ from connectors import hooks, permissions, policies, token_format
 from connectors.hooks import RequiredRole
 from connectors.models import Bot, Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.permissions import PERMISSION_OF
-from connectors.token_format import Kind
+from connectors.token_format import CredentialKind
 from kaizala_console.api.endpoint import Operation
 from kaizala_console.lib import clock, moments
 
-LONGEST = 2000
+LONGEST_TEXT = 2000
 EVEN_SECONDS = 0.25
 PUBLIC = re.compile(rf"[0-9A-Za-z]{{{token_format.PUBLIC_LENGTH}}}", re.ASCII)
-SHORTEST_THAT_IS_FOUND = len(Kind.REFRESH) + token_format.PUBLIC_LENGTH
+SHORTEST_THAT_IS_FOUND = len(CredentialKind.REFRESH) + token_format.PUBLIC_LENGTH
 WHOLE_LENGTH = (
-    len(Kind.REFRESH) + token_format.PUBLIC_LENGTH + token_format.SECRET_LENGTH + token_format.CHECKSUM_LENGTH
+    len(CredentialKind.REFRESH) + token_format.PUBLIC_LENGTH + token_format.SECRET_LENGTH + token_format.CHECKSUM_LENGTH
 )
 
 
@@ -46,10 +46,10 @@ class Check:
 
 
 @dataclass(slots=True)
-class Inspection:
+class Introspection:
     """What can be told. Without `connector` only the form was looked at, or the asker may not know more."""
 
-    kind: Kind | None = None
+    kind: CredentialKind | None = None
     checks: list[Check] = field(default_factory=list)
     connector: Connector | None = None
     grant: Grant | None = None
@@ -72,10 +72,10 @@ class Inspection:
 
 
 @sensitive_variables()
-def inspect(*, text: str, by: User) -> Inspection:
+def introspect(*, text: str, by: User) -> Introspection:
     """Look at a credential, its first characters, or its public part alone. Nothing is stored, and nothing changes."""
     began = time.monotonic()
-    found = _looked_at(_bare(text), by)
+    found = _introspect(_extract_credential(text), by)
     if found.connector is None and found.was_sought:
         # Somebody else's costs more statements than one that does not exist: both wait for the same moment.
         time.sleep(EVEN_SECONDS - (time.monotonic() - began) % EVEN_SECONDS)
@@ -83,50 +83,50 @@ def inspect(*, text: str, by: User) -> Inspection:
 
 
 @sensitive_variables()
-def _looked_at(token: str, by: User) -> Inspection:
-    kind = next((kind for kind in Kind if token.startswith(kind)), None)
+def _introspect(token: str, by: User) -> Introspection:
+    kind = next((kind for kind in CredentialKind if token.startswith(kind)), None)
     if kind is None:
         if PUBLIC.fullmatch(token):
-            return _by_public_part(Inspection(), token, by)
-        return Inspection(checks=[_no_form(token)])
-    found = Inspection(kind=kind)
-    if kind is Kind.ACCESS:
-        return _of_access(found, token)
+            return _introspect_public_part(Introspection(), token, by)
+        return Introspection(checks=[_check_no_form(token)])
+    found = Introspection(kind=kind)
+    if kind is CredentialKind.ACCESS:
+        return _introspect_access_token(found, token)
     parsed = token_format.parse(kind, token)
     if parsed is None:
-        found.checks.append(_why_no_whole(token))
+        found.checks.append(_check_not_whole(token))
         public = token[len(kind) : len(kind) + token_format.PUBLIC_LENGTH]
-        return _by_public_part(found, public, by) if PUBLIC.fullmatch(public) else found
+        return _introspect_public_part(found, public, by) if PUBLIC.fullmatch(public) else found
     found.checks.append(Check(_("Form"), True, _("A whole credential of this console; its checksum is right.")))
     found.was_sought = True
-    row = _row(kind, parsed.public_part)
+    row = _get_row(kind, parsed.public_part)
     if row is None or not parsed.matches(row.pepper_id, row.digest):
-        found.checks.append(_unknown())
+        found.checks.append(_check_unknown())
         return found
-    return _told(found, row)
+    return _fill_in(found, row)
 
 
 # Rows ----------------------------------------------------------------------------------------------------------------
 
 
-def _row(kind: Kind, public_part: str) -> RefreshToken | ConnectorSecret | None:
-    if kind is Kind.SECRET:
+def _get_row(kind: CredentialKind, public_part: str) -> RefreshToken | ConnectorSecret | None:
+    if kind is CredentialKind.SECRET:
         secrets = ConnectorSecret.objects.select_related("connector__organisation", "connector__owner")
         return secrets.filter(public_part=public_part).first()
     tokens = RefreshToken.objects.select_related("grant__connector__organisation", "grant__connector__owner")
     return tokens.filter(public_part=public_part).first()
 
 
-def _by_public_part(found: Inspection, public_part: str, by: User) -> Inspection:
+def _introspect_public_part(found: Introspection, public_part: str, by: User) -> Introspection:
     """For those whose it is: they need not have the credential at hand to ask about it."""
     found.was_sought = True
-    kinds = [found.kind] if found.kind else [Kind.REFRESH, Kind.SECRET]
-    row = next((row for kind in kinds if (row := _row(kind, public_part)) is not None), None)
+    kinds = [found.kind] if found.kind else [CredentialKind.REFRESH, CredentialKind.SECRET]
+    row = next((row for kind in kinds if (row := _get_row(kind, public_part)) is not None), None)
     if row is None or not _is_theirs(row, by):
-        found.checks.append(_unknown())
+        found.checks.append(_check_unknown())
         return found
-    found.kind = Kind.SECRET if isinstance(row, ConnectorSecret) else Kind.REFRESH
-    return _told(found, row)
+    found.kind = CredentialKind.SECRET if isinstance(row, ConnectorSecret) else CredentialKind.REFRESH
+    return _fill_in(found, row)
 
 
 def _is_theirs(row: RefreshToken | ConnectorSecret, by: User) -> bool:
@@ -135,18 +135,18 @@ def _is_theirs(row: RefreshToken | ConnectorSecret, by: User) -> bool:
     return policies.is_owner(by, row.grant.connector) or policies.can_administer(by, row.grant)
 
 
-def _told(found: Inspection, row: RefreshToken | ConnectorSecret) -> Inspection:
+def _fill_in(found: Introspection, row: RefreshToken | ConnectorSecret) -> Introspection:
     found.public_part = row.public_part
     if isinstance(row, ConnectorSecret):
         found.connector, found.made_at, found.ends_at = row.connector, row.created_at, row.expires_at
-        found.checks += [_connector(row.connector), _secret(row)]
+        found.checks += [_check_connector(row.connector), _check_secret(row)]
     else:
-        _of_grant(found, row)
+        _add_grant(found, row)
     return found
 
 
 @sensitive_variables("token")
-def _of_access(found: Inspection, token: str) -> Inspection:
+def _introspect_access_token(found: Introspection, token: str) -> Introspection:
     claims = token_format.read_access_token(token)
     if claims is None:
         says = _("It was not signed by this console, or a character was lost or changed when it was copied.")
@@ -168,35 +168,35 @@ def _of_access(found: Inspection, token: str) -> Inspection:
     rows = RefreshToken.objects.select_related("grant__connector__organisation", "grant__connector__owner")
     row = rows.filter(pk=claims.refresh_token_id, grant_id=claims.grant_id).first()
     if row is None:
-        found.checks.append(_unknown())
+        found.checks.append(_check_unknown())
         return found
     row.grant.scope_bits = claims.scope_bits
-    _of_grant(found, row)
+    _add_grant(found, row)
     found.public_part, found.made_at, found.ends_at = "", None, claims.expires_at
     if claims.bot_id is not None:
-        _of_bot(found, row.grant.connector, claims.bot_id)
+        _add_bot(found, row.grant.connector, claims.bot_id)
     return found
 
 
-def _of_bot(found: Inspection, connector: Connector, bot_id: UUID) -> None:
+def _add_bot(found: Introspection, connector: Connector, bot_id: UUID) -> None:
     found.bot = bot = connector.bots.filter(pk=bot_id).first()
-    found.checks.append(_bot(bot))
-    found.scopes = permissions.scopes_of_bots(found.scopes)
+    found.checks.append(_check_bot(bot))
+    found.scopes = permissions.list_bot_scopes(found.scopes)
 
 
-def _of_grant(found: Inspection, row: RefreshToken) -> None:
+def _add_grant(found: Introspection, row: RefreshToken) -> None:
     grant, connector = row.grant, row.grant.connector
     found.connector, found.grant = connector, grant
     found.made_at, found.ends_at = row.issued_at, row.expires_at
     found.scopes = grant.held_scopes()
-    found.checks += [_connector(connector), _access(grant), _token(row)]
+    found.checks += [_check_connector(connector), _check_access(grant), _check_token(row)]
 
 
 # Checks --------------------------------------------------------------------------------------------------------------
 
 
-def _no_form(token: str) -> Check:
-    prefixes = ", ".join(Kind)
+def _check_no_form(token: str) -> Check:
+    prefixes = ", ".join(CredentialKind)
     says = (
         _("Nothing was pasted.")
         if not token
@@ -207,7 +207,7 @@ def _no_form(token: str) -> Check:
     )
 
 
-def _why_no_whole(token: str) -> Check:
+def _check_not_whole(token: str) -> Check:
     next_step = _("Copy it again, whole: nothing before or after it, and no line break inside.")
     if len(token) < SHORTEST_THAT_IS_FOUND:
         says = _("Only the first %(count)d of %(whole)d characters. For what is yours, 21 are enough to find it.")
@@ -220,7 +220,7 @@ def _why_no_whole(token: str) -> Check:
     return Check(_("Form"), False, says % {"count": len(token), "whole": WHOLE_LENGTH}, next_step)
 
 
-def _unknown() -> Check:
+def _check_unknown() -> Check:
     return Check(
         _("Known"),
         False,
@@ -229,7 +229,7 @@ def _unknown() -> Check:
     )
 
 
-def _connector(connector: Connector) -> Check:
+def _check_connector(connector: Connector) -> Check:
     label = _("Connector")
     if connector.deleted_at:
         says = _("It was deleted on %(when)s.") % {"when": moments.exact(connector.deleted_at)}
@@ -243,7 +243,7 @@ def _connector(connector: Connector) -> Check:
     return Check(label, True, _("Live."))
 
 
-def _access(grant: Grant) -> Check:
+def _check_access(grant: Grant) -> Check:
     label, now = _("Access"), clock.now()
     if grant.revoked_at:
         says = _("An admin removed it on %(when)s.") % {"when": moments.exact(grant.revoked_at)}
@@ -260,7 +260,7 @@ def _access(grant: Grant) -> Check:
     return Check(label, True, _("Granted by %(who)s.") % {"who": grant.granter_name})
 
 
-def _bot(bot: Bot | None) -> Check:
+def _check_bot(bot: Bot | None) -> Check:
     label = _("Bot")
     next_step = _("Have the program make another bot (POST /v1/bot), or use the connector’s own access token.")
     if bot is None:
@@ -273,7 +273,7 @@ def _bot(bot: Bot | None) -> Check:
     )
 
 
-def _token(row: RefreshToken) -> Check:
+def _check_token(row: RefreshToken) -> Check:
     label, now = _("Refresh token"), clock.now()
     if row.reported_at:
         says = _("It was reported as leaked on %(when)s.") % {"when": moments.exact(row.reported_at)}
@@ -290,7 +290,7 @@ def _token(row: RefreshToken) -> Check:
     return Check(label, True, _("Valid until %(when)s.") % {"when": moments.exact(row.expires_at)})
 
 
-def _secret(row: ConnectorSecret) -> Check:
+def _check_secret(row: ConnectorSecret) -> Check:
     label, now = _("Secret"), clock.now()
     if row.reported_at and row.revoked_at is None:
         says = _("It was reported as leaked on %(when)s.") % {"when": moments.exact(row.reported_at)}
@@ -304,9 +304,9 @@ def _secret(row: ConnectorSecret) -> Check:
     return Check(label, True, _("Live."))
 
 
-def _bare(text: str) -> str:
+def _extract_credential(text: str) -> str:
     """The credential itself, when a whole header line or a shell variable was pasted."""
-    token = text.strip()[:LONGEST]
+    token = text.strip()[:LONGEST_TEXT]
     found: Any = re.search(r"kz(?:cs|rt|at)_[\w.-]*", token, re.ASCII)
     return found.group() if found else token
 
@@ -315,8 +315,8 @@ def _bare(text: str) -> str:
 # Would this call work? Said beforehand, for a token that the inspector has told about: permission, reach, and role.
 
 
-def would_work(found: Inspection, operation: Operation, group_id: str) -> list[Check]:
-    """Whether a call of this operation would be let through, with a token that `inspect` has told about."""
+def explain_call(found: Introspection, operation: Operation, group_id: str) -> list[Check]:
+    """Whether a call of this operation would be let through, with a token that `introspect` has told about."""
     grant = found.grant
     if grant is None or found.connector is None:
         return []
@@ -336,11 +336,11 @@ def would_work(found: Inspection, operation: Operation, group_id: str) -> list[C
             )
         )
     if group_id.strip():
-        checks += _in_group(grant, group_id, operation, found.bot)
+        checks += _check_group(grant, group_id, operation, found.bot)
     return checks
 
 
-def _in_group(grant: Grant, group_id: str, operation: Operation, bot: Bot | None) -> list[Check]:
+def _check_group(grant: Grant, group_id: str, operation: Operation, bot: Bot | None) -> list[Check]:
     access = hooks.token_access(grant, group_id, bot)
     reached = Check(
         _("Group"),

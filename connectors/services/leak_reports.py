@@ -24,7 +24,7 @@ from connectors.models import Connector, ConnectorSecret, Grant, Handoff, LeakRe
 from connectors.models.connector import AuditScope
 from connectors.services import one_time_secrets, secrets
 from connectors.services.owners import list_watchers
-from connectors.token_format import Kind, Parsed
+from connectors.token_format import CredentialKind, Parsed
 from connectors.webhooks import publish
 from kaizala_console.lib import clock, rate_limit
 from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
@@ -64,7 +64,7 @@ def report(*, text: str, where: str = "", address: str) -> None:
             code="too_long",
             field="credential",
         )
-    found = _in_text(text)
+    found = _find_credentials(text)
     if not found:
         raise RuleBroken(
             _(
@@ -75,7 +75,7 @@ def report(*, text: str, where: str = "", address: str) -> None:
             field="credential",
         )
     for parsed in found:
-        row = _row_of(parsed)
+        row = _find_row(parsed)
         if row is not None:
             _suspend(row, parsed.kind, where=_tidy(where))
 
@@ -91,9 +91,9 @@ def revoke(*, report: LeakReport, by: User, end_access_tokens: bool = True) -> L
         if report.secret.revoked_at is None:
             secrets.revoke(secret=report.secret, by=by, end_access_tokens=end_access_tokens)
     elif report.refresh_token is not None:
-        _lock_grant_of(report.refresh_token)
+        _lock_grant(report.refresh_token)
         _end(report.refresh_token)
-    record(EventType.LEAK_CONFIRMED, by=by, subject=report, **_whereabouts(_row(report)), before=_facts(report))
+    record(EventType.LEAK_CONFIRMED, by=by, subject=report, **_get_audit_scope(_row(report)), before=_get_facts(report))
     return report
 
 
@@ -104,13 +104,13 @@ def restore(*, report: LeakReport, by: User) -> LeakReport:
     require_no_credential_hold(by)
     _close(report, by, LeakReport.Outcome.RESTORED)
     row = _row(report)
-    _lock_grant_of(row)
+    _lock_grant(row)
     if isinstance(row, RefreshToken):
         _restore_line(row)
     else:
         row.reported_at = None
         row.save(update_fields=["reported_at"])
-    record(EventType.LEAK_RESTORED, by=by, subject=report, **_whereabouts(row), before=_facts(report))
+    record(EventType.LEAK_RESTORED, by=by, subject=report, **_get_audit_scope(row), before=_get_facts(report))
     return report
 
 
@@ -118,7 +118,7 @@ def restore(*, report: LeakReport, by: User) -> LeakReport:
 
 
 @sensitive_variables()
-def _in_text(text: str) -> list[Parsed]:
+def _find_credentials(text: str) -> list[Parsed]:
     """The different credentials in a text, by their form and checksum alone."""
     candidates = dict.fromkeys(match.group() for match in token_format.PATTERN.finditer(text))
     parsed = (token_format.begins(candidate) for candidate in candidates)
@@ -126,11 +126,11 @@ def _in_text(text: str) -> list[Parsed]:
 
 
 @sensitive_variables()
-def _row_of(parsed: Parsed) -> Row | None:
+def _find_row(parsed: Parsed) -> Row | None:
     """The row of a credential that is proven, by its digest or signature, and that could still do harm."""
     now = clock.now()
     row: Row | None
-    if parsed.kind is Kind.SECRET:
+    if parsed.kind is CredentialKind.SECRET:
         row = (
             ConnectorSecret.objects.select_related("connector__organisation")
             .filter(public_part=parsed.public_part)
@@ -138,7 +138,7 @@ def _row_of(parsed: Parsed) -> Row | None:
         )
         return row if row and row.is_live(now) and _is_it(row, parsed) else None
     tokens = RefreshToken.objects.select_related("grant__connector__organisation", "grant__connector__owner")
-    if parsed.kind is Kind.REFRESH:
+    if parsed.kind is CredentialKind.REFRESH:
         row = tokens.filter(public_part=parsed.public_part).first()
         return row if row and row.is_live(now) and _is_it(row, parsed) else None
     claims = token_format.read_access_token(parsed.token)
@@ -156,18 +156,18 @@ def _is_it(row: Row, parsed: Parsed) -> bool:
 
 
 @transaction.atomic
-def _suspend(row: Row, kind: Kind, *, where: str) -> None:
+def _suspend(row: Row, kind: CredentialKind, *, where: str) -> None:
     """Whoever moves the column from NULL writes the report and tells the owners; a second report changes nothing."""
-    _lock_grant_of(row)
+    _lock_grant(row)
     now = clock.now()
     model = type(row)
     if not model.objects.filter(pk=row.pk, reported_at__isnull=True, revoked_at__isnull=True).update(reported_at=now):
         return
     if isinstance(row, RefreshToken):
         # Whoever held it with the secret may have been given what was derived from it.
-        successors = RefreshToken.objects.filter(pk__in=_successors_of(row), reported_at__isnull=True)
+        successors = RefreshToken.objects.filter(pk__in=_list_successors(row), reported_at__isnull=True)
         successors.filter(revoked_at__isnull=True).update(reported_at=now)
-    connector = _connector_of(row)
+    connector = _get_connector(row)
     report = LeakReport.objects.create(
         connector=connector,
         secret=row if isinstance(row, ConnectorSecret) else None,
@@ -176,24 +176,24 @@ def _suspend(row: Row, kind: Kind, *, where: str) -> None:
         where=where,
         reported_at=now,
     )
-    record(EventType.LEAK_REPORTED, by=Finder(), subject=report, **_whereabouts(row), after=_facts(report))
-    _tell(report, row)
+    record(EventType.LEAK_REPORTED, by=Finder(), subject=report, **_get_audit_scope(row), after=_get_facts(report))
+    _notify(report, row)
 
 
-def _tell(report: LeakReport, row: Row) -> None:
+def _notify(report: LeakReport, row: Row) -> None:
     """The owners, who decide; and the admins of what the token reaches, who may regenerate or remove it.
 
     When no owner is left, those who hear of connectors without one.
     """
     owners = report.connector.list_active_owners()
-    admins = policies.administrators_of(row.grant) if isinstance(row, RefreshToken) else []
+    admins = policies.list_administrators(row.grant) if isinstance(row, RefreshToken) else []
     instead = [] if owners else list_watchers(report.connector.organisation_id)
     for user in dict.fromkeys([*owners, *admins, *instead]):
         notifications.queue(
             user=user,
             template="connectors/credential_leaked",
             key=f"credential-leaked:{report.pk}:{user.pk}",
-            context=_facts(report)
+            context=_get_facts(report)
             | {
                 "report_id": str(report.pk),
                 "connector_id": str(report.connector_id),
@@ -215,13 +215,13 @@ def _close(report: LeakReport, by: User, outcome: LeakReport.Outcome) -> None:
     report.refresh_from_db()
 
 
-def _lock_grant_of(row: Row) -> None:
+def _lock_grant(row: Row) -> None:
     """Makes an exchange that would derive a successor wait: else it could bring one forth that nobody looks at."""
     if isinstance(row, RefreshToken):
         Grant.objects.select_for_update(no_key=True).get(pk=row.grant_id)
 
 
-def _successors_of(token: RefreshToken) -> list[int]:
+def _list_successors(token: RefreshToken) -> list[int]:
     """The ids of what was derived from this token, and from that in turn."""
     found: list[int] = []
     derived = RefreshToken.objects.filter(predecessor=token).values_list("pk", flat=True).first()
@@ -234,7 +234,7 @@ def _successors_of(token: RefreshToken) -> list[int]:
 def _restore_line(token: RefreshToken) -> None:
     """The token, and its successors down to one that has a report of its own."""
     restored = [token.pk]
-    for pk in _successors_of(token):
+    for pk in _list_successors(token):
         if LeakReport.objects.open().filter(refresh_token_id=pk).exists():
             break
         restored.append(pk)
@@ -244,7 +244,7 @@ def _restore_line(token: RefreshToken) -> None:
 
 def _end(token: RefreshToken) -> None:
     now = clock.now()
-    line = [token.pk, *_successors_of(token)]
+    line = [token.pk, *_list_successors(token)]
     RefreshToken.objects.filter(pk__in=line, revoked_at__isnull=True).update(revoked_at=now)
     handoffs = Handoff.objects.filter(refresh_token__in=line)
     if handoffs.waiting().update(withdrawn_at=now, sealed=None):
@@ -261,27 +261,31 @@ def _row(report: LeakReport) -> Row:
     return row
 
 
-def _connector_of(row: Row) -> Connector:
+def _get_connector(row: Row) -> Connector:
     return row.connector if isinstance(row, ConnectorSecret) else row.grant.connector
 
 
-def _whereabouts(row: Row) -> AuditScope:
+def _get_audit_scope(row: Row) -> AuditScope:
     return row.connector.audit_scope if isinstance(row, ConnectorSecret) else row.grant.audit_scope
 
 
-def _facts(report: LeakReport) -> dict[str, Any]:
+def _get_facts(report: LeakReport) -> dict[str, Any]:
     """What the trail and the mails say of it. Nothing secret is among it."""
     row = _row(report)
     return {
         "connector": report.connector.name,
-        "kind": KIND_NAMES[Kind(report.prefix)],
+        "kind": KIND_NAMES[CredentialKind(report.prefix)],
         "public_part": row.public_part,
         "target": row.grant.target_name if isinstance(row, RefreshToken) else "",
         "where": report.where,
     }
 
 
-KIND_NAMES = {Kind.SECRET: "secret", Kind.REFRESH: "refresh token", Kind.ACCESS: "access token"}
+KIND_NAMES = {
+    CredentialKind.SECRET: "secret",
+    CredentialKind.REFRESH: "refresh token",
+    CredentialKind.ACCESS: "access token",
+}
 
 
 def _tidy(where: str) -> str:

@@ -40,7 +40,7 @@ from accounts.models import Person, User
 from accounts.policies import require_no_credential_hold
 from connectors import policies
 from connectors.models import AuthorizationCode, Connector, ConnectorState, Grant, Handoff, RefreshToken
-from connectors.permissions import scopes_in, scopes_of
+from connectors.permissions import list_scopes, parse_scopes
 from connectors.services import connectors, grants, token_exchange, usage, user_tokens
 from connectors.services.token_exchange import ConnectorActor, Exchange
 from connectors.webhooks import publish
@@ -75,7 +75,7 @@ class AuthorizationRequest:
 def to_query(parameters: Iterable[tuple[str, str]]) -> str:
     """The parameters of an authorization request, as the other functions take them. Names may come in any case."""
     named = [(name.lower(), value) for name, value in parameters]
-    known = [(name, _tidied(name, value)) for name, value in named if name in PARAMETERS]
+    known = [(name, _tidy_query(name, value)) for name, value in named if name in PARAMETERS]
     if not any(name == "response_type" for name, _value in known):
         known.append(("response_type", "code"))  # which Kaizala's documentation does not mention
     return urlencode([(name, value) for name, value in known if value])
@@ -123,7 +123,7 @@ def answer_token_request(parameters: Mapping[str, str], *, address: str | None) 
     A code that comes a second time ends what it made the first time. Raises PermanentRedirect, Throttled, and what
     `user_tokens.let_act` raises; the code is not used up then.
     """
-    body = {name: tidy for name, value in parameters.items() if (tidy := _tidied(name, value))}
+    body = {name: tidy for name, value in parameters.items() if (tidy := _tidy_query(name, value))}
     _headers, answer, status = server.create_token_response(f"/{PATH}", body=body, credentials={"address": address})
     return status, json.loads(answer)
 
@@ -141,7 +141,7 @@ class Validator(RequestValidator):
         self, client_id: str, redirect_uri: str, request: Request, *_args: Any, **_more: Any
     ) -> bool:
         """Equal to a registered one, to the letter."""
-        return redirect_uri in [_tidied("redirect_uri", url) for url in request.client.redirect_urls]
+        return redirect_uri in [_tidy_query("redirect_uri", url) for url in request.client.redirect_urls]
 
     def get_default_redirect_uri(self, client_id: str, request: Request, *_args: Any, **_more: Any) -> None:
         """It must be sent, here and to the token endpoint (RFC 6749 §4.1.3)."""
@@ -153,12 +153,12 @@ class Validator(RequestValidator):
         return bool(request.client.pkce_required)
 
     def get_default_scopes(self, client_id: str, request: Request, *_args: Any, **_more: Any) -> list[str]:
-        return scopes_of(request.client.permissions)
+        return list_scopes(request.client.permissions)
 
     def validate_scopes(
         self, client_id: str, scopes: list[str], client: Connector, request: Request, *_args: Any, **_more: Any
     ) -> bool:
-        return frozenset(scopes_of(client.permissions)).issuperset(scopes)
+        return frozenset(list_scopes(client.permissions)).issuperset(scopes)
 
     @sensitive_variables("code")
     def save_authorization_code(
@@ -168,7 +168,7 @@ class Validator(RequestValidator):
         if not policies.can_see(user, connector) or not policies.holds(user, person):
             raise NotFound
         require_no_credential_hold(user)
-        has_one = Grant.objects.present().filter(connector=connector, target=user_tokens.target_of(person)).exists()
+        has_one = Grant.objects.present().filter(connector=connector, target=user_tokens.get_target(person)).exists()
         if not has_one or connector.state is ConnectorState.SUSPENDED:
             _require_grantable(connector, request)
         connectors.require_shown(connector, request.scopes, request.as_shown)
@@ -263,7 +263,7 @@ class Validator(RequestValidator):
         self, refresh_token: str, client: Connector, request: Request, *_args: Any, **_more: Any
     ) -> bool:
         try:
-            request.made = token_exchange.accepted_token(
+            request.made = token_exchange.require_token(
                 connector=client, refresh_token=refresh_token, at=clock.now(), path=PATH
             )
         except RefreshTokenRefused as refused:
@@ -364,7 +364,7 @@ def require_pkce(*, connector: Connector, required: bool, by: User) -> Connector
     return connector
 
 
-def forget_old() -> int:
+def delete_expired() -> int:
     """Delete codes whose day is over; the number of them."""
     return AuthorizationCode.objects.old(clock.now() - KEPT).delete()[0]
 
@@ -372,10 +372,10 @@ def forget_old() -> int:
 # Pieces --------------------------------------------------------------------------------------------------------------
 
 
-def _tidied(name: str, value: str) -> str:
+def _tidy_query(name: str, value: str) -> str:
     """A parameter in the one form that is compared, stored and sent."""
     if name == "scope":
-        return " ".join(scopes_in(value))
+        return " ".join(parse_scopes(value))
     if name == "redirect_uri":
         try:
             return web_address.to_ascii(value)
@@ -395,7 +395,7 @@ def _end_what_it_made(row: AuthorizationCode, connector: Connector, now: dt.date
     token = row.refresh_token
     if token is None:
         return
-    grant = _locked_grant_of(token)
+    grant = _lock_grant(token)
     chain = [token.pk]
     while (following := RefreshToken.objects.filter(predecessor_id=chain[-1]).first()) is not None:
         chain.append(following.pk)
@@ -413,7 +413,7 @@ def _end_what_it_made(row: AuthorizationCode, connector: Connector, now: dt.date
         )
 
 
-def _locked_grant_of(token: RefreshToken) -> Grant:
+def _lock_grant(token: RefreshToken) -> Grant:
     """The grant of a token, held until the end of the transaction, ended or not."""
     locked = Grant.objects.select_for_update(of=("self",), no_key=True).select_related("connector__organisation")
     return locked.get(pk=token.grant_id)

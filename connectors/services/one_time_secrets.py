@@ -42,7 +42,7 @@ def remember(*, user: User, idempotency_key: str, subject: models.Model, token: 
     OneTimeSecret.objects.create(
         user=user,
         form_tag=tag,
-        subject_kind=kind_of(subject),
+        subject_kind=get_kind(subject),
         subject_id=str(subject.pk),
         sealed=crypto.seal_with_secret(
             token.encode(), context=_context(user, tag), extra_secret=idempotency_key.encode()
@@ -62,7 +62,7 @@ def recall(*, user: User, idempotency_key: str, subject: models.Model | None = N
     if row is None:
         return None
     if subject is not None and (row.subject_kind, row.subject_id) != (
-        kind_of(subject),
+        get_kind(subject),
         str(subject.pk),
     ):
         raise Conflict(_("This form was used for something else already. Please reload the page."), code="form_used")
@@ -107,7 +107,7 @@ def sweep() -> int:
     return OneTimeSecret.objects.overdue(clock.now()).delete()[0]
 
 
-def kind_of(subject: models.Model) -> str:
+def get_kind(subject: models.Model) -> str:
     """How a row names the kind of thing whose credential it shows."""
     return type(subject).__name__.lower()
 

@@ -315,7 +315,7 @@ def notify_of_operator(
     """
     if policies.is_owner(by, connector) or (grant is not None and policies.can_administer(by, grant)):
         return
-    told = [*connector.list_active_owners(), *(policies.administrators_of(grant) if grant is not None else [])]
+    told = [*connector.list_active_owners(), *(policies.list_administrators(grant) if grant is not None else [])]
     for user in dict.fromkeys(told):
         notifications.queue(
             user=user,

@@ -39,7 +39,7 @@ def change(*, connector: Connector, permissions: Iterable[str], by: User, reason
     """
     connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
     policies.require_owner(by, connector)
-    chosen = connectors.checked_permissions(permissions)
+    chosen = connectors.check_permissions(permissions)
     before = connector.permissions
     added, removed = chosen - before, before - chosen
     if not added and not removed:
@@ -63,11 +63,11 @@ def change(*, connector: Connector, permissions: Iterable[str], by: User, reason
         .present()
         .order_by("pk")
     )
-    cut = _cut(grants, removed, by) if removed else 0
+    cut = _cut_grants(grants, removed, by) if removed else 0
     asked = (
         _ask(
             connector,
-            [grant for grant in grants if not _over(grant, now) and policies.takes_requests(grant)],
+            [grant for grant in grants if not _withdraw_over(grant, now) and policies.takes_requests(grant)],
             added,
             by,
             now,
@@ -81,11 +81,11 @@ def change(*, connector: Connector, permissions: Iterable[str], by: User, reason
     return Changed(added, removed, cut, asked)
 
 
-def _over(grant: Grant, now: dt.datetime) -> bool:
+def _withdraw_over(grant: Grant, now: dt.datetime) -> bool:
     return grant.ends_at is not None and grant.ends_at <= now
 
 
-def _cut(grants: list[Grant], removed: Permissions, by: User) -> int:
+def _cut_grants(grants: list[Grant], removed: Permissions, by: User) -> int:
     """Also what the connector gets back later is then asked for again, and not simply there."""
     cut = [grant for grant in grants if grant.permissions & removed]
     for grant in cut:
@@ -143,7 +143,7 @@ def _ask(connector: Connector, grants: list[Grant], added: Permissions, by: User
             )
         made += 1
         request.connector, request.grant = connector, grant
-        for user in policies.who_may_answer(request):
+        for user in policies.list_answerers(request):
             told.setdefault(user, []).append(request)
         record(
             EventType.REQUEST_MADE,
@@ -156,7 +156,7 @@ def _ask(connector: Connector, grants: list[Grant], added: Permissions, by: User
                 "permissions": to_stored(request.permissions),
             },
         )
-    access_requests.tell_administrators(told)
+    access_requests.notify_administrators(told)
     return made
 
 

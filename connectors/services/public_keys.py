@@ -23,11 +23,11 @@ def register(*, connector: Connector, by: User, public_key: str) -> ConnectorKey
     """Seal this connector's tokens to the key from now on, in place of the one before; its owners are told.
 
     What waits sealed to the one before stays so. Registered twice, it is the same key. Raises NotFound for who is not
-    an owner, and RuleBroken for what is no public key (`public_keys.read`), or while `by`'s credentials are locked.
+    an owner, and RuleBroken for what is no public key (`public_keys.parse`), or while `by`'s credentials are locked.
     """
     policies.require_owner(by, connector)
     require_no_credential_hold(by)
-    key = public_keys.read(public_key)
+    key = public_keys.parse(public_key)
     # Two at once take turns, so that neither finds the key that the other is about to add.
     connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
     policies.require_owner(by, connector)
@@ -47,7 +47,7 @@ def register(*, connector: Connector, by: User, public_key: str) -> ConnectorKey
         before={"fingerprint": before.fingerprint} if before else None,
         after={"connector": connector.name, "fingerprint": made.fingerprint, "curve": made.curve},
     )
-    _tell_owners(made, by, "key_registered")
+    _notify_owners(made, by, "key_registered")
     return made
 
 
@@ -68,11 +68,11 @@ def remove(*, key: ConnectorKey, by: User) -> ConnectorKey:
         **key.connector.audit_scope,
         before={"connector": key.connector.name, "fingerprint": key.fingerprint, "curve": key.curve},
     )
-    _tell_owners(key, by, "key_removed")
+    _notify_owners(key, by, "key_removed")
     return key
 
 
-def _tell_owners(key: ConnectorKey, by: User, template: str) -> None:
+def _notify_owners(key: ConnectorKey, by: User, template: str) -> None:
     """Whoever else's act it was: a key decides who can open tokens."""
     connector = key.connector
     for user in connector.list_active_owners():

@@ -40,14 +40,14 @@ class Issued:
 @sensitive_variables("text")
 def issue(*, grant: Grant, by: User, at: dt.datetime) -> Issued:
     """Make the first token of a grant, or its next one; for services that hold the grant's lock."""
-    token, text = make(grant=grant, at=at)
+    token, text = create(grant=grant, at=at)
     return Issued(token, seal(text, token=token, grant=grant, by=by, at=at))
 
 
 @sensitive_variables("credential")
-def make(*, grant: Grant, at: dt.datetime) -> tuple[RefreshToken, str]:
+def create(*, grant: Grant, at: dt.datetime) -> tuple[RefreshToken, str]:
     """A token of a grant, and its text, for whom it is given at once instead of sealed."""
-    credential = token_format.generate(token_format.Kind.REFRESH)
+    credential = token_format.generate(token_format.CredentialKind.REFRESH)
     token = RefreshToken.objects.create(
         grant=grant,
         connector_id=grant.connector_id,
@@ -55,7 +55,7 @@ def make(*, grant: Grant, at: dt.datetime) -> tuple[RefreshToken, str]:
         pepper_id=credential.pepper_id,
         digest=credential.digest,
         issued_at=at,
-        expires_at=end_of_token(grant, at),
+        expires_at=get_token_end(grant, at),
     )
     return token, credential.token
 
@@ -69,7 +69,7 @@ def seal(text: str, *, token: RefreshToken, grant: Grant, by: User | None, at: d
     `by` is None when the console itself had the token made.
     """
     handoff_id = ids.new_id()
-    sealed, sealed_to = _sealed(text, grant.connector, handoff_id)
+    sealed, sealed_to = _seal(text, grant.connector, handoff_id)
     handoff = Handoff.objects.create(
         id=handoff_id,
         connector=grant.connector,
@@ -95,7 +95,7 @@ def seal(text: str, *, token: RefreshToken, grant: Grant, by: User | None, at: d
         },
     )
     publish.publish_handoff_waiting(handoff)
-    handoff.notice = _tell_owners(handoff, grant)
+    handoff.notice = _notify_owners(handoff, grant)
     handoff.save(update_fields=["notice"])
     return handoff
 
@@ -115,7 +115,7 @@ def unseal(handoff: Handoff) -> str:
 
 
 @sensitive_variables("text")
-def _sealed(text: str, connector: Connector, handoff_id: UUID) -> tuple[bytes, str]:
+def _seal(text: str, connector: Connector, handoff_id: UUID) -> tuple[bytes, str]:
     """The ciphertext, and what it is sealed to."""
     key = connector.keys.live().first()
     if key is not None:
@@ -123,13 +123,13 @@ def _sealed(text: str, connector: Connector, handoff_id: UUID) -> tuple[bytes, s
     return crypto.seal(text.encode(), context=_context(handoff_id.bytes)), SEALED_TO_SERVER
 
 
-def end_of_token(grant: Grant, at: dt.datetime) -> dt.datetime:
+def get_token_end(grant: Grant, at: dt.datetime) -> dt.datetime:
     """When a token issued at `at` ends: after its validity (365 days), or with its grant if that is sooner."""
     end = at + dt.timedelta(days=settings.REFRESH_TOKEN_DAYS)
     return end if grant.ends_at is None else min(end, grant.ends_at)
 
 
-def facts_for_mail(handoff: Handoff, grant: Grant) -> dict[str, Any]:
+def get_mail_context(handoff: Handoff, grant: Grant) -> dict[str, Any]:
     """What the mails about a handoff say. No secret is among it."""
     return {
         "handoff_id": str(handoff.pk),
@@ -142,8 +142,8 @@ def facts_for_mail(handoff: Handoff, grant: Grant) -> dict[str, Any]:
     }
 
 
-def _tell_owners(handoff: Handoff, grant: Grant) -> Any:
-    facts, template = facts_for_mail(handoff, grant), "handoff_made"
+def _notify_owners(handoff: Handoff, grant: Grant) -> Any:
+    facts, template = get_mail_context(handoff, grant), "handoff_made"
     predecessor = handoff.refresh_token.predecessor
     if predecessor is not None:
         template = "handoff_rotated"
@@ -173,7 +173,7 @@ def _context(handoff_id: bytes) -> bytes:
 WHOLE_DAYS_FROM = 10
 
 
-def successor_from(token: RefreshToken) -> dt.datetime:
+def get_successor_start(token: RefreshToken) -> dt.datetime:
     """From when on there is a successor: 90 % of the token's life, in whole days (328 of 365)."""
     life = token.expires_at - token.issued_at
     part = life * settings.REFRESH_SUCCESSOR_FROM
@@ -182,28 +182,28 @@ def successor_from(token: RefreshToken) -> dt.datetime:
     return token.issued_at + part
 
 
-def may_have_one(token: RefreshToken, grant: Grant, at: dt.datetime) -> bool:
+def can_have_successor(token: RefreshToken, grant: Grant, at: dt.datetime) -> bool:
     """Near the end of the token's life, unless the grant ends with it: then there is nothing to go on to."""
-    return at >= successor_from(token) and (grant.ends_at is None or grant.ends_at > token.expires_at)
+    return at >= get_successor_start(token) and (grant.ends_at is None or grant.ends_at > token.expires_at)
 
 
 @sensitive_variables("credential")
 @transaction.atomic
-def made(*, token: RefreshToken, by: Actor, at: dt.datetime) -> RefreshToken | None:
+def get_or_create_successor(*, token: RefreshToken, by: Actor, at: dt.datetime) -> RefreshToken | None:
     """The row of the token's successor, written down if nobody did so before. None when there can be none (any more).
 
     Under the grant's lock, so that "regenerate" and "remove" cannot slip in between: else the old token would bring
     forth a live one after its own end. `token.grant.connector` must be loaded.
     """
     grant = Grant.objects.select_for_update(no_key=True).get(pk=token.grant_id)
-    if grant.revoked_at is not None or not may_have_one(token, grant, at):
+    if grant.revoked_at is not None or not can_have_successor(token, grant, at):
         return None
     if not RefreshToken.objects.live(at).filter(pk=token.pk).exists():
         return None
     existing = RefreshToken.objects.filter(predecessor=token).first()
     if existing is not None:
         return existing
-    credential = token_format.successor_of(token.digest)
+    credential = token_format.derive_successor(token.digest)
     successor = RefreshToken.objects.create(
         grant=grant,
         connector_id=grant.connector_id,
@@ -212,7 +212,7 @@ def made(*, token: RefreshToken, by: Actor, at: dt.datetime) -> RefreshToken | N
         digest=credential.digest,
         predecessor=token,
         issued_at=at,
-        expires_at=end_of_token(grant, at),
+        expires_at=get_token_end(grant, at),
     )
     record(
         EventType.TOKEN_SUCCEEDED,
@@ -231,9 +231,9 @@ def made(*, token: RefreshToken, by: Actor, at: dt.datetime) -> RefreshToken | N
 
 
 @sensitive_variables("credential")
-def text_of(successor: RefreshToken, *, predecessor: RefreshToken) -> str:
+def get_successor_text(successor: RefreshToken, *, predecessor: RefreshToken) -> str:
     """The successor itself. Raises `crypto.UnknownKey` when the pepper that it was derived with has left the ring."""
-    credential = token_format.successor_of(predecessor.digest, key_id=successor.pepper_id)
+    credential = token_format.derive_successor(predecessor.digest, key_id=successor.pepper_id)
     return credential.token
 
 
@@ -241,7 +241,7 @@ def text_of(successor: RefreshToken, *, predecessor: RefreshToken) -> str:
 # What ends together: the tokens of grants, and the handoffs that still hold one of them sealed.
 
 
-def end_tokens(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
+def revoke_all(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
     """End every refresh token of these grants, and wipe what of them waits or stands on a screen; the tokens ended.
 
     For services that hold the grants' locks. The statement that ends a handoff is the one that wipes it.
@@ -255,7 +255,7 @@ def end_tokens(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
     return ended
 
 
-def end_access_tokens(connector: Connector, *, at: dt.datetime) -> None:
+def revoke_access_tokens(connector: Connector, *, at: dt.datetime) -> None:
     """End every access token of a connector; refresh tokens and secrets go on.
 
     For services that hold the connector's lock. Counted on, so that a token which an exchange makes at this very moment
@@ -278,7 +278,7 @@ def withdraw_handoffs(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
     return withdrawn
 
 
-def end_requests_for_more(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
+def withdraw_requests_for_more(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
     """What was asked for grants that end now has nobody to be given to any more; the number of such requests.
 
     For services that hold the grants' locks. The audit row is that of the grant's end.
@@ -323,13 +323,13 @@ def rotate(*, token_id: int) -> bool:
         grant = grants.lock(token.grant_id)
     except Conflict:
         return False
-    successor = made(token=token, by=SYSTEM, at=now)
+    successor = get_or_create_successor(token=token, by=SYSTEM, at=now)
     if successor is None or not successor.is_live(now) or successor.first_used_at or successor.handoffs.exists():
         return False
     if grant.handoffs.waiting().exists():  # the one before still waits: first things first
         return False
     try:
-        text = text_of(successor, predecessor=token)
+        text = get_successor_text(successor, predecessor=token)
     except crypto.UnknownKey:
         logger.warning("rotation.successor_lost", refresh_token_id=token.pk, pepper_id=successor.pepper_id)
         return False
@@ -352,7 +352,7 @@ def hand_over_again(*, handoff: Handoff, grant: Grant, by: User) -> Handoff | No
     if grant.connector.suspended_at is not None:
         return None
     try:
-        text = text_of(token, predecessor=token.predecessor)
+        text = get_successor_text(token, predecessor=token.predecessor)
     except crypto.UnknownKey:
         return None
     return seal(text, token=token, grant=grant, by=by, at=now)
@@ -364,7 +364,7 @@ def _due(at: dt.datetime) -> Iterator[int]:
     After REFRESH_TOKEN_DAYS was made shorter, a token of a longer life is found a little later than at its 90 %.
     """
     for token in _candidates(at).iterator(chunk_size=500):
-        if may_have_one(token, token.grant, at):
+        if can_have_successor(token, token.grant, at):
             yield token.pk
 
 

@@ -22,7 +22,7 @@ from accounts.services import notifications
 from connectors import policies
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken, Webhook
 from connectors.models.webhook import WebhookQuerySet
-from connectors.token_format import Kind
+from connectors.token_format import CredentialKind
 from kaizala_console.lib import clock
 
 DAYS: Final = (90, 30, 14, 7, 3, 1)
@@ -31,7 +31,7 @@ CONNECTORS_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
+class _CredentialKind:
     """One kind of credential: its rows that can end, and the columns that say from when to when they live."""
 
     name: str
@@ -57,7 +57,7 @@ def _tokens() -> QuerySet[RefreshToken]:
 
 
 _KINDS: Final = (
-    _Kind(
+    _CredentialKind(
         "secret",
         lambda: ConnectorSecret.objects.filter(
             revoked_at__isnull=True, connector__deleted_at__isnull=True
@@ -67,8 +67,8 @@ _KINDS: Final = (
         "connector_id",
         lambda _row: None,
     ),
-    _Kind("token", _tokens, "issued_at", "expires_at", "grant__connector_id", lambda row: row.grant),
-    _Kind(
+    _CredentialKind("token", _tokens, "issued_at", "expires_at", "grant__connector_id", lambda row: row.grant),
+    _CredentialKind(
         "grant",
         lambda: Grant.objects.present().select_related("connector__organisation", "connector__owner", "granted_by"),
         "granted_at",
@@ -106,7 +106,7 @@ def days_ahead(ends_at: dt.datetime, at: dt.datetime) -> int | None:
     return min((days for days in DAYS if left <= dt.timedelta(days=days)), default=None)
 
 
-def _due(kind: _Kind, at: dt.datetime) -> Q:
+def _due(kind: _CredentialKind, at: dt.datetime) -> Q:
     """Within a distance, entered after the credential began, and not told of it, nor of a nearer one, yet.
 
     `reminded_for` is the moment at which the distance was entered. So an end that is moved on is told of anew.
@@ -126,16 +126,16 @@ def _due(kind: _Kind, at: dt.datetime) -> Q:
 
 
 @transaction.atomic
-def _remind(kind: _Kind, connector_id: UUID, at: dt.datetime) -> int:
+def _remind(kind: _CredentialKind, connector_id: UUID, at: dt.datetime) -> int:
     rows = list(kind.rows().filter(_due(kind, at), **{kind.connector: connector_id}).order_by(kind.ends, "pk"))
     mails: dict[tuple[User, int, bool], list[Any]] = defaultdict(list)
     for row in rows:
         days = days_ahead(getattr(row, kind.ends), at)
         if days is None or not _claim(kind, row, days):
             continue
-        developers = _connector(row).list_active_owners()
+        developers = _get_connector(row).list_active_owners()
         grant = kind.grant_of(row)
-        admins = [] if grant is None else policies.administrators_of(grant)
+        admins = [] if grant is None else policies.list_administrators(grant)
         for user in developers:
             mails[user, days, True].append(row)
         for user in admins:
@@ -147,22 +147,22 @@ def _remind(kind: _Kind, connector_id: UUID, at: dt.datetime) -> int:
             template=f"connectors/{kind.name}_ends",
             # Whoever claimed the first row writes this mail, and nobody else.
             key=f"ends:{kind.name}:{found[0].pk}:{getattr(found[0], kind.ends).isoformat()}:{days}:{user.pk}",
-            context=_facts(kind, found, days, is_developer),
+            context=_get_mail_context(kind, found, days, is_developer),
         )
     return len(mails)
 
 
-def _claim(kind: _Kind, row: Any, days: int) -> bool:
+def _claim(kind: _CredentialKind, row: Any, days: int) -> bool:
     """Of two workers at once one moves the column on, and writes the mail."""
     entered = getattr(row, kind.ends) - dt.timedelta(days=days)
     mine = type(row).objects.filter(Q(reminded_for__isnull=True) | Q(reminded_for__lt=entered), pk=row.pk)
     return bool(mine.update(reminded_for=entered))
 
 
-def _facts(kind: _Kind, rows: Iterable[Any], days: int, is_developer: bool) -> dict[str, Any]:
+def _get_mail_context(kind: _CredentialKind, rows: Iterable[Any], days: int, is_developer: bool) -> dict[str, Any]:
     rows = list(rows)
-    connector = _connector(rows[0])
-    ends = [_line(kind, row) for row in rows[:NAMED_IN_A_MAIL]]
+    connector = _get_connector(rows[0])
+    ends = [_to_line(kind, row) for row in rows[:NAMED_IN_A_MAIL]]
     return {
         "connector_name": connector.name,
         "connector_id": str(connector.pk),
@@ -174,19 +174,19 @@ def _facts(kind: _Kind, rows: Iterable[Any], days: int, is_developer: bool) -> d
     }
 
 
-def _line(kind: _Kind, row: Any) -> dict[str, str]:
+def _to_line(kind: _CredentialKind, row: Any) -> dict[str, str]:
     """One credential in a mail: what it reaches, or which slot it fills; with the keys of the pages about it."""
     grant = kind.grant_of(row)
     return {
         "ends_at": getattr(row, kind.ends).isoformat(),
-        "begins": f"{Kind.SECRET.value}{row.public_part}" if grant is None else "",
+        "begins": f"{CredentialKind.SECRET.value}{row.public_part}" if grant is None else "",
         "target_name": "" if grant is None else grant.target_name,
         "grant_id": "" if grant is None else str(grant.pk),
         "group_id": str(grant.audit_scope["group_id"] or "") if grant is not None else "",
     }
 
 
-def _connector(row: Any) -> Connector:
+def _get_connector(row: Any) -> Connector:
     connector: Connector = row.grant.connector if isinstance(row, RefreshToken) else row.connector
     return connector
 
@@ -277,7 +277,7 @@ def _get_administrators(webhook: Webhook, known: dict[UUID, list[User]]) -> list
     if grant is None:
         return []
     if grant.pk not in known:
-        known[grant.pk] = policies.administrators_of(grant)
+        known[grant.pk] = policies.list_administrators(grant)
     return known[grant.pk]
 
 

@@ -45,7 +45,7 @@ def add(
         one_time_secrets.require_form_key(idempotency_key)
         row = one_time_secrets.find(user=by, idempotency_key=idempotency_key)
         if row is not None:
-            return _shown_again(connector, by, idempotency_key)
+            return _show_again(connector, by, idempotency_key)
     now = clock.now()
     require_end_ahead(ends_at, now)
     _free_expired_slots(connector, now)
@@ -70,7 +70,7 @@ def issue(
     *, connector: Connector, slot: int, by: User, at: dt.datetime, ends_at: dt.datetime | None = None
 ) -> tuple[ConnectorSecret, str]:
     """Make the secret of a slot; for services that hold the connector's lock."""
-    credential = token_format.generate(token_format.Kind.SECRET)
+    credential = token_format.generate(token_format.CredentialKind.SECRET)
     secret = ConnectorSecret.objects.create(
         connector=connector,
         slot=slot,
@@ -161,7 +161,7 @@ def revoke(*, secret: ConnectorSecret, by: User, end_access_tokens: bool = False
     one_time_secrets.forget("connectorsecret", [str(secret.pk)])
     one_time_secrets.forget("connector", [str(secret.connector_id)])  # the screen that made it with the connector
     if end_access_tokens:
-        refresh_tokens.end_access_tokens(connector, at=now)
+        refresh_tokens.revoke_access_tokens(connector, at=now)
     event = record(
         EventType.SECRET_REVOKED,
         by=by,
@@ -176,9 +176,9 @@ def revoke(*, secret: ConnectorSecret, by: User, end_access_tokens: bool = False
 
 @sensitive_variables("token", "parsed")
 @transaction.atomic
-def viewed(*, connector: Connector, token: str, by: User) -> None:
+def note_viewed(*, connector: Connector, token: str, by: User) -> None:
     """Write down that a secret was shown, or given as a file, once more on the screen that made it."""
-    parsed = token_format.parse(token_format.Kind.SECRET, token)
+    parsed = token_format.parse(token_format.CredentialKind.SECRET, token)
     secret = connector.secrets.filter(public_part=parsed.public_part).first() if parsed is not None else None
     if secret is None:
         raise NotFound
@@ -217,7 +217,7 @@ def _raise_alarm(connector_id: UUID) -> None:
 
 
 @sensitive_variables("idempotency_key", "token")
-def _shown_again(connector: Connector, by: User, idempotency_key: str) -> tuple[ConnectorSecret, str]:
+def _show_again(connector: Connector, by: User, idempotency_key: str) -> tuple[ConnectorSecret, str]:
     row = one_time_secrets.find(user=by, idempotency_key=idempotency_key)
     secret = None
     if row is not None and row.subject_kind == "connectorsecret":
@@ -229,7 +229,7 @@ def _shown_again(connector: Connector, by: User, idempotency_key: str) -> tuple[
     )
     if secret is None or token is None:
         raise Conflict(_("This form was used for something else already. Please reload the page."), code="form_used")
-    viewed(connector=connector, token=token, by=by)
+    note_viewed(connector=connector, token=token, by=by)
     return secret, token
 
 

@@ -28,7 +28,7 @@ from accounts.services import notifications
 from connectors import policies, token_format
 from connectors.models import CachedToken, ConnectorSecret, Grant, RefreshToken
 from connectors.services import grants, token_exchange
-from connectors.token_format import Kind
+from connectors.token_format import CredentialKind
 from kaizala_console.lib import clock, crypto, ids, outbox
 from kaizala_console.lib.background import after_commit
 from kaizala_console.lib.circuit_breaker import CircuitBreaker
@@ -126,7 +126,7 @@ _dice = SystemRandom()
 
 @sensitive_variables()
 @transaction.atomic
-def keep(*, grant: Grant, by: User, secret: str, refresh_token: str) -> CachedToken:
+def enable(*, grant: Grant, by: User, secret: str, refresh_token: str) -> CachedToken:
     """Entrust the credentials of a grant; the worker fetches the first token after the commit.
 
     Raises NotFound for who does not own the connector, Conflict when the grant was removed, RuleBroken, naming the
@@ -158,7 +158,7 @@ def keep(*, grant: Grant, by: User, secret: str, refresh_token: str) -> CachedTo
 
 
 @transaction.atomic
-def stop(*, grant: Grant, by: User) -> bool:
+def disable(*, grant: Grant, by: User) -> bool:
     """Wipe what was entrusted and fetched; False when there was nothing. Raises NotFound for who is not an owner."""
     policies.require_owner(by, grant.connector)
     stopped, _tables = CachedToken.objects.filter(grant=grant).delete()
@@ -168,7 +168,7 @@ def stop(*, grant: Grant, by: User) -> bool:
 
 
 @sensitive_variables()
-def give(*, connector_id: str, secret: str, grant_id: str) -> tuple[CachedToken, str]:
+def get_token(*, connector_id: str, secret: str, grant_id: str) -> tuple[CachedToken, str]:
     """The access token at hand for a program that proves itself by ID and secret, and its row.
 
     Raises WrongConnectorCredentials; NotFound when the connector keeps none warm for such a grant, has none ready, or
@@ -209,32 +209,32 @@ def fetch(*, cached_token_id: int) -> bool:
         return False
     grant, now = cached.grant, clock.now()
     if grant.revoked_at is not None or (grant.ends_at is not None and grant.ends_at <= now):
-        _same(cached).delete()  # both sides were told of the end itself
+        _filter_unchanged(cached).delete()  # both sides were told of the end itself
         return False
     if grant.suspended_at is not None or grant.connector.suspended_at is not None or grant.is_of_deactivated_user:
         # It would be refused, and that says nothing about the credentials.
-        _later(cached, LATEST, reason="The access is suspended.", counts=False)
+        _retry_later(cached, LATEST, reason="The access is suspended.", counts=False)
         return False
     secret = _open(grant, "secret", cached.sealed_secret)
     refresh_token = _open(grant, "refresh", cached.sealed_refresh_token)
     if secret is None or refresh_token is None:
-        _refused(cached, "What was entrusted cannot be opened any more: the console's key was changed.")
+        _end_refused(cached, "What was entrusted cannot be opened any more: the console's key was changed.")
         return False
     if not CIRCUIT.allows():
-        _later(cached, _spread(dt.timedelta(seconds=CIRCUIT.seconds)), reason="", counts=False)
+        _retry_later(cached, _spread(dt.timedelta(seconds=CIRCUIT.seconds)), reason="", counts=False)
         return False
     try:
         fetched = request_token(connector_id=str(grant.connector_id), secret=secret, refresh_token=refresh_token)
     except TokenServiceUnavailable as problem:
         (CIRCUIT.failed if problem.is_down else CIRCUIT.succeeded)()
-        _later(cached, _pause(cached.failures, problem.retry_after), reason=str(problem), counts=True)
+        _retry_later(cached, _pause(cached.failures, problem.retry_after), reason=str(problem), counts=True)
         return False
     except CredentialsRefused as refusal:
         CIRCUIT.succeeded()
-        _refused(cached, str(refusal))
+        _end_refused(cached, str(refusal))
         return False
     CIRCUIT.succeeded()
-    return _fetched(cached, fetched)
+    return _store_token(cached, fetched)
 
 
 def _wake(cached: CachedToken) -> None:
@@ -251,7 +251,7 @@ def _claim(cached_token_id: int) -> CachedToken | None:
 
 @sensitive_variables()
 @transaction.atomic
-def _fetched(cached: CachedToken, fetched: FetchedToken) -> bool:
+def _store_token(cached: CachedToken, fetched: FetchedToken) -> bool:
     """Seal what came, unless the developer stopped it, or entrusted other credentials, meanwhile."""
     now, grant = clock.now(), cached.grant
     life = fetched.expires_at - now
@@ -266,11 +266,11 @@ def _fetched(cached: CachedToken, fetched: FetchedToken) -> bool:
     }
     if fetched.successor:
         changes["sealed_refresh_token"] = _seal(grant, "refresh", fetched.successor)
-    return bool(_same(cached).update(**changes))
+    return bool(_filter_unchanged(cached).update(**changes))
 
 
-def _later(cached: CachedToken, pause: dt.timedelta, *, reason: str, counts: bool) -> None:
-    _same(cached).update(
+def _retry_later(cached: CachedToken, pause: dt.timedelta, *, reason: str, counts: bool) -> None:
+    _filter_unchanged(cached).update(
         **outbox.schedule(clock.now(), pause),
         failures=F("failures") + (1 if counts else 0),
         last_error=redact(reason)[:300] if reason else cached.last_error,
@@ -278,10 +278,10 @@ def _later(cached: CachedToken, pause: dt.timedelta, *, reason: str, counts: boo
 
 
 @transaction.atomic
-def _refused(cached: CachedToken, reason: str) -> None:
+def _end_refused(cached: CachedToken, reason: str) -> None:
     """The end of it: what was entrusted is wiped, the owners are told once, and whoever wants it entrusts anew."""
     now = clock.now()
-    stopped = _same(cached).update(
+    stopped = _filter_unchanged(cached).update(
         refused_at=now,
         next_attempt_at=None,
         sealed_secret=None,
@@ -308,7 +308,7 @@ def _refused(cached: CachedToken, reason: str) -> None:
         )
 
 
-def _same(cached: CachedToken) -> QuerySet[CachedToken]:
+def _filter_unchanged(cached: CachedToken) -> QuerySet[CachedToken]:
     """The row, while it is about the credentials that this worker took from it."""
     return CachedToken.objects.filter(pk=cached.pk, asked_at=cached.asked_at, refused_at__isnull=True)
 
@@ -326,11 +326,11 @@ def _spread(pause: dt.timedelta) -> dt.timedelta:
 @sensitive_variables()
 def _require_working(grant: Grant, secret: str, refresh_token: str) -> None:
     now = clock.now()
-    parsed = token_format.parse(Kind.SECRET, secret)
+    parsed = token_format.parse(CredentialKind.SECRET, secret)
     row = parsed and ConnectorSecret.objects.live(now).filter(public_part=parsed.public_part).first()
     if not parsed or not row or row.connector_id != grant.connector_id or not parsed.matches(row.pepper_id, row.digest):
         raise RuleBroken(_("This is not a live secret of this connector."), code="wrong_secret", field="secret")
-    parsed = token_format.parse(Kind.REFRESH, refresh_token)
+    parsed = token_format.parse(CredentialKind.REFRESH, refresh_token)
     token = parsed and RefreshToken.objects.filter(public_part=parsed.public_part, grant=grant).first()
     if not parsed or not token or not parsed.matches(token.pepper_id, token.digest):
         raise RuleBroken(
@@ -339,7 +339,7 @@ def _require_working(grant: Grant, secret: str, refresh_token: str) -> None:
             field="refresh_token",
         )
     token.grant = grant
-    reason = token_exchange.why_refused(token, now)
+    reason = token_exchange.explain_refusal(token, now)
     if reason:
         raise RuleBroken(reason, code="refresh_token_refused", field="refresh_token")
 

@@ -22,7 +22,7 @@ from accounts.audit.record import record
 from connectors import permissions, token_format
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.services import refresh_tokens, secrets, usage
-from connectors.token_format import Kind
+from connectors.token_format import CredentialKind
 from kaizala_console.api.errors import PermanentRedirect, RefreshTokenRefused, Throttled, WrongConnectorCredentials
 from kaizala_console.lib import clock, crypto, ids, moments
 
@@ -57,11 +57,11 @@ def exchange(*, connector_id: str, secret: str, refresh_token: str, address: str
     """
     now = clock.now()
     connector = authenticate_client(connector_id=connector_id, secret=secret, at=now)
-    return mint(accepted_token(connector=connector, refresh_token=refresh_token, at=now), address=address, at=now)
+    return mint(require_token(connector=connector, refresh_token=refresh_token, at=now), address=address, at=now)
 
 
 @sensitive_variables("refresh_token")
-def accepted_token(*, connector: Connector, refresh_token: str, at: dt.datetime, path: str = PATH) -> RefreshToken:
+def require_token(*, connector: Connector, refresh_token: str, at: dt.datetime, path: str = PATH) -> RefreshToken:
     """The row of a refresh token that a proven connector brings to `path`. Raises as `exchange`. One SELECT."""
     require_here(connector, path)
     try:
@@ -69,7 +69,7 @@ def accepted_token(*, connector: Connector, refresh_token: str, at: dt.datetime,
     except Throttled:
         _count_throttled(connector, refresh_token, at)
         raise
-    return _live_token(connector, refresh_token, at)
+    return _get_live_token(connector, refresh_token, at)
 
 
 def require_here(connector: Connector, path: str) -> None:
@@ -88,7 +88,7 @@ def mint(
     """
     now, grant, connector = at, token.grant, token.grant.connector
     grant.scope_bits = token_format.EVERY_SCOPE if narrowed_to is None else permissions.to_bits(narrowed_to)
-    expires_at = _end_of_access(token, grant, now)
+    expires_at = _get_access_end(token, grant, now)
     access_token = token_format.mint_access_token(
         refresh_token_id=token.pk,
         grant_id=grant.pk,
@@ -102,13 +102,13 @@ def mint(
         except RefreshTokenRefused:
             usage.count(grant.pk, usage.EXCHANGE, status=RefreshTokenRefused.status, at=now)
             raise
-    usage.token_used(token.pk, at=now)
+    usage.note_token_used(token.pk, at=now)
     usage.count(grant.pk, usage.EXCHANGE, status=200, at=now)
     return Exchange(
         access_token=access_token,
         expires_at=expires_at,
         scopes=tuple(grant.held_scopes()),
-        successor=_successor(token, grant, now),
+        successor=_get_successor(token, grant, now),
         endpoint_url=settings.CONSOLE_BASE_URL,
         connector_id=connector.pk,
     )
@@ -122,7 +122,7 @@ def authenticate_client(*, connector_id: str, secret: str, at: dt.datetime) -> C
     oldest connectors have them, are nobody's here unless they are such a GUID.
     """
     claimed_id = ids.parse_guid(connector_id)
-    parsed = token_format.parse(Kind.SECRET, secret)
+    parsed = token_format.parse(CredentialKind.SECRET, secret)
     if claimed_id is None or not secret:
         raise WrongConnectorCredentials
     row = _SECRETS.filter(public_part=parsed.public_part).first() if parsed is not None else None
@@ -137,13 +137,13 @@ def authenticate_client(*, connector_id: str, secret: str, at: dt.datetime) -> C
     if row is None or not proven:
         secrets.note_wrong_secret(connector_id=claimed_id)
         raise WrongConnectorCredentials
-    usage.secret_used(row.pk, at=at)
+    usage.note_secret_used(row.pk, at=at)
     return row.connector
 
 
 @sensitive_variables("refresh_token", "parsed")
-def _live_token(connector: Connector, refresh_token: str, now: dt.datetime) -> RefreshToken:
-    parsed = token_format.parse(Kind.REFRESH, refresh_token)
+def _get_live_token(connector: Connector, refresh_token: str, now: dt.datetime) -> RefreshToken:
+    parsed = token_format.parse(CredentialKind.REFRESH, refresh_token)
     if parsed is None:
         raise RefreshTokenRefused(
             "Refresh token unknown: the header refreshToken is missing."
@@ -158,7 +158,7 @@ def _live_token(connector: Connector, refresh_token: str, now: dt.datetime) -> R
     if token.grant.connector_id != connector.pk or not parsed.matches(token.pepper_id, token.digest):
         raise RefreshTokenRefused(NOT_MADE)
     token.grant.connector = connector
-    reason = why_refused(token, now)
+    reason = explain_refusal(token, now)
     if reason:
         usage.count(token.grant_id, usage.EXCHANGE, status=RefreshTokenRefused.status, at=now)
         raise RefreshTokenRefused(reason)
@@ -168,14 +168,14 @@ def _live_token(connector: Connector, refresh_token: str, now: dt.datetime) -> R
 @sensitive_variables("refresh_token", "parsed")
 def _count_throttled(connector: Connector, refresh_token: str, now: dt.datetime) -> None:
     """So that the owner sees it at the grant, when it can be told which one it is."""
-    parsed = token_format.parse(Kind.REFRESH, refresh_token)
+    parsed = token_format.parse(CredentialKind.REFRESH, refresh_token)
     public_part = parsed.public_part if parsed is not None else ""
     found = RefreshToken.objects.filter(public_part=public_part, grant__connector=connector)
     for grant_id in found.values_list("grant_id", flat=True):
         usage.count(grant_id, usage.EXCHANGE, status=Throttled.status, at=now)
 
 
-def why_refused(token: RefreshToken, now: dt.datetime) -> str:
+def explain_refusal(token: RefreshToken, now: dt.datetime) -> str:
     """Why the Token Service refuses this token at `now`, in plain words for a program's log; "" when it does not.
 
     The token's grant and the grant's connector must be loaded.
@@ -224,7 +224,7 @@ def why_refused(token: RefreshToken, now: dt.datetime) -> str:
     return ""
 
 
-def _end_of_access(token: RefreshToken, grant: Grant, now: dt.datetime) -> dt.datetime:
+def _get_access_end(token: RefreshToken, grant: Grant, now: dt.datetime) -> dt.datetime:
     """24 hours, but never beyond the end of what it stands on; cut to the millisecond that the wire can tell."""
     end = min(now + dt.timedelta(hours=settings.ACCESS_TOKEN_HOURS), token.expires_at)
     if grant.ends_at is not None:
@@ -245,7 +245,7 @@ def _record_first_use(token: RefreshToken, connector: Connector, *, address: str
     Grant.objects.select_for_update(no_key=True).get(pk=token.grant_id)
     now_it_is = RefreshToken.objects.select_related("grant__granted_by").get(pk=token.pk)
     now_it_is.grant.connector = connector
-    if reason := why_refused(now_it_is, at):
+    if reason := explain_refusal(now_it_is, at):
         raise RefreshTokenRefused(reason)
     first = RefreshToken.objects.filter(pk=token.pk, first_used_at__isnull=True).update(
         first_used_at=at, first_used_from=address or None, last_used_at=at, last_used_from=address or None
@@ -266,17 +266,17 @@ def _record_first_use(token: RefreshToken, connector: Connector, *, address: str
 
 
 @sensitive_variables()
-def _successor(token: RefreshToken, grant: Grant, now: dt.datetime) -> str:
+def _get_successor(token: RefreshToken, grant: Grant, now: dt.datetime) -> str:
     """The token that follows this one: the same whenever it is asked for, so that a lost answer loses nothing."""
-    if not refresh_tokens.may_have_one(token, grant, now):
+    if not refresh_tokens.can_have_successor(token, grant, now):
         return ""
-    row = getattr(token, "successor", None) or refresh_tokens.made(
+    row = getattr(token, "successor", None) or refresh_tokens.get_or_create_successor(
         token=token, by=ConnectorActor(grant.connector), at=now
     )
     if row is None or row.revoked_at is not None:
         return ""
     try:
-        return refresh_tokens.text_of(row, predecessor=token)
+        return refresh_tokens.get_successor_text(row, predecessor=token)
     except crypto.UnknownKey:
         logger.warning("tokens.successor_lost", refresh_token_id=token.pk, pepper_id=row.pepper_id)
         return ""

@@ -85,7 +85,7 @@ def observe(operation: Operation, call: Call, status: int) -> None:
         return
     now = clock.now()
     count(caller.grant.pk, f"{call.request.method} {call.route}", status=status, scope=operation.scope or "", at=now)
-    token_used(caller.refresh_token_id, at=now)
+    note_token_used(caller.refresh_token_id, at=now)
     note_compatibility_quirks(call, caller.connector.pk, at=now)
 
 
@@ -102,12 +102,12 @@ def count(grant_id: UUID, operation: str, *, status: int, at: dt.datetime, scope
     _buffer.add(Hour(grant_id, hour, operation, scope), _outcome(status))
 
 
-def secret_used(secret_id: int, *, at: dt.datetime) -> None:
+def note_secret_used(secret_id: int, *, at: dt.datetime) -> None:
     """Note that a secret has just proven its connector, and from where."""
     _buffer.add(Used(ConnectorSecret, secret_id), Seen(at, request_context.current().client_address))
 
 
-def token_used(refresh_token_id: int, *, at: dt.datetime) -> None:
+def note_token_used(refresh_token_id: int, *, at: dt.datetime) -> None:
     """Note that a refresh token, or an access token that stands on it, was used, and from where."""
     _buffer.add(Used(RefreshToken, refresh_token_id), Seen(at, request_context.current().client_address))
 
@@ -149,14 +149,14 @@ def roll_up() -> int:
     every = sums.iterator(chunk_size=ROLLED_UP_AT_ONCE)
     rows = 0
     while some := list(itertools.islice(every, ROLLED_UP_AT_ONCE)):
-        rows += len(UsageDay.objects.bulk_create(map(_day_of, some), ignore_conflicts=True))
+        rows += len(UsageDay.objects.bulk_create(map(_get_day, some), ignore_conflicts=True))
     return rows
 
 
 # Pieces ---------------------------------------------------------------------------------------------------------------
 
 
-def _day_of(row: Mapping[str, Any]) -> UsageDay:
+def _get_day(row: Mapping[str, Any]) -> UsageDay:
     sums = {name: row[f"all_{name}"] for name in _OUTCOMES}
     return UsageDay(grant_id=row["grant_id"], day=row["day"], operation=row["operation"], **sums)
 
@@ -173,7 +173,7 @@ _ANSWERED, _REFUSED = Counted(), Counted(refused=1)
 _THROTTLED, _FAILED = Counted(throttled=1), Counted(failed=1)
 
 
-def _merged(old: Counted | Seen | QuirkCount, new: Counted | Seen | QuirkCount) -> Counted | Seen | QuirkCount:
+def _merge(old: Counted | Seen | QuirkCount, new: Counted | Seen | QuirkCount) -> Counted | Seen | QuirkCount:
     if isinstance(old, QuirkCount) and isinstance(new, QuirkCount):
         return compatibility.merge(old, new)
     if isinstance(old, Counted) and isinstance(new, Counted):
@@ -208,7 +208,7 @@ def _write_hours(hours: dict[Hour, Counted]) -> None:
     grants = Grant.objects.filter(pk__in={key.grant_id for key in hours}).values_list("pk", "connector_id")
     connectors = dict(grants) if hours else {}
     kept = {key: value for key, value in hours.items() if key.grant_id in connectors}
-    _UPSERT_HOUR.write([(*key, *value) for key, value in _in_order(kept)])
+    _UPSERT_HOUR.write([(*key, *value) for key, value in _sort(kept)])
     _UPSERT_DAY.write(_rows(((key.grant_id, key.hour.date(), key.operation), kept[key]) for key in kept))
     of_connectors = ((connectors[key.grant_id], key, value) for key, value in kept.items())
     together: list[tuple[tuple[Any, ...], Counted]] = []
@@ -219,7 +219,7 @@ def _write_hours(hours: dict[Hour, Counted]) -> None:
     _UPSERT_CONNECTOR.write(_rows(together))
 
 
-def _in_order(rows: Mapping[Any, Counted]) -> list[tuple[Any, Counted]]:
+def _sort(rows: Mapping[Any, Counted]) -> list[tuple[Any, Counted]]:
     """As everybody writes them: so two that write the same rows wait for each other, and never both."""
     return sorted(rows.items(), key=lambda item: item[0])
 
@@ -231,7 +231,7 @@ def _rows(counted: Iterable[tuple[tuple[Any, ...], Counted]]) -> list[tuple[Any,
         found[key] = (
             Counted(*(old + new for old, new in zip(found[key], value, strict=True))) if key in found else value
         )
-    return [(*key, *value) for key, value in _in_order(found)]
+    return [(*key, *value) for key, value in _sort(found)]
 
 
 _OUTCOMES: Final = ("calls", "refused", "throttled", "failed")
@@ -245,7 +245,7 @@ _UPSERT_CONNECTOR: Final = Upsert(
 
 
 _buffer: WriteBehind[Hour | Used | QuirkKey, Counted | Seen | QuirkCount] = WriteBehind(
-    "usage", write=_write, merge=_merged, seconds=lambda: settings.USAGE_FLUSH_SECONDS
+    "usage", write=_write, merge=_merge, seconds=lambda: settings.USAGE_FLUSH_SECONDS
 )
 
 

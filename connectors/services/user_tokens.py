@@ -35,7 +35,7 @@ from connectors.models import (
     UserTokenRequest,
     UserTokenRequestState,
 )
-from connectors.permissions import Permission, permissions_of, scopes_of, to_stored
+from connectors.permissions import Permission, get_permissions, list_scopes, to_stored
 from connectors.services import connectors, grants, refresh_tokens, token_exchange
 from connectors.services.token_exchange import ConnectorActor
 from kaizala_console.api.errors import WrongConnectorCredentials
@@ -56,12 +56,12 @@ class UserToken:
     scopes: tuple[str, ...]
 
 
-def target_of(person: Person) -> str:
+def get_target(person: Person) -> str:
     """The opaque key by which grants name a person."""
     return f"person:{person.pk}"
 
 
-def name_of(person: Person, connector: Connector) -> str:
+def get_target_name(person: Person, connector: Connector) -> str:
     """What the connector's organisation calls the person whom a token acts for; a number is masked."""
     name_people(connector.organisation_id, [person])
     return str(person)
@@ -86,8 +86,8 @@ def generate(
     return grants.grant(
         connector=connector,
         kind=Grant.Kind.USER,
-        target=target_of(person),
-        target_name=name_of(person, connector),
+        target=get_target(person),
+        target_name=get_target_name(person, connector),
         person=person,
         by=by,
     ).handoff
@@ -102,19 +102,19 @@ def send_pin(*, connector_id: str, secret: str, number: str) -> None:
     no SMS, TooSoon, GatewayDown, and PermanentRedirect.
     """
     if not secret and settings.PIN_WITHOUT_SECRET_PER_ADDRESS_PER_DAY:
-        connector = _named(connector_id)
+        connector = _get_connector(connector_id)
     else:
         connector = token_exchange.authenticate_client(connector_id=connector_id, secret=secret, at=clock.now())
         if connector.suspended_at is not None:
             raise WrongConnectorCredentials
     token_exchange.require_here(connector, "v1/generatePin")
-    e164 = _checked(number)
+    e164 = _parse_number(number)
     program = _program(connector, with_secret=bool(secret))
     pins.send_login_pin(number=e164, program=program, by=ConnectorActor(connector))
 
 
 @sensitive_variables("secret", "pin")
-def log_in(*, connector_id: str, secret: str, number: str, pin: str, address: str | None) -> UserToken:
+def exchange_pin(*, connector_id: str, secret: str, number: str, pin: str, address: str | None) -> UserToken:
     """Trade the PIN for a user token: the person of this number lets the connector act for them.
 
     Raises WrongConnectorCredentials (a missing secret too, unless the operator allows it), RuleBroken for a wrong PIN
@@ -124,21 +124,21 @@ def log_in(*, connector_id: str, secret: str, number: str, pin: str, address: st
     if refusal is not None:
         raise TooSoon(_("Too many tries. Wait a minute, then try again."), retry_after=refusal.retry_after)
     if not secret and settings.PIN_LOGIN_WITHOUT_SECRET:
-        connector = _named(connector_id)
+        connector = _get_connector(connector_id)
     else:
         connector = token_exchange.authenticate_client(connector_id=connector_id, secret=secret, at=clock.now())
     token_exchange.require_here(connector, "v1/loginWithPinAndApplicationId")
-    e164 = _checked(number)
+    e164 = _parse_number(number)
     return pins.accept_login_pin(
         number=e164,
         program=_program(connector),
         pin=pin,
         by=ConnectorActor(connector),
-        then=partial(_logged_in, connector, e164, address),
+        then=partial(_accept_pin, connector, e164, address),
     )
 
 
-def _logged_in(connector: Connector, number: str, address: str | None) -> UserToken:
+def _accept_pin(connector: Connector, number: str, address: str | None) -> UserToken:
     """Runs in the PIN's transaction. Whoever entered it holds the number; the account that does so too acts here."""
     person = Person.objects.select_for_update(no_key=True).get(
         pk=people.person_for(number, organisation_id=connector.organisation_id).pk
@@ -189,23 +189,23 @@ def let_act(
         )
     require_no_credential_hold(user)  # by PIN and by OAuth as well: who has just come by a number is let wait
     now = clock.now()
-    shown = scopes_of(connector.permissions) if scopes is None else scopes
-    grant = Grant.objects.present().filter(connector=connector, target=target_of(person)).first()
+    shown = list_scopes(connector.permissions) if scopes is None else scopes
+    grant = Grant.objects.present().filter(connector=connector, target=get_target(person)).first()
     if grant is None:
         grants.require_grantable(connector)
         grant = Grant.objects.create(
             connector=connector,
             kind=Grant.Kind.USER,
-            target=target_of(person),
-            target_name=name_of(person, connector),
+            target=get_target(person),
+            target_name=get_target_name(person, connector),
             person=person,
             granted_by=user,
             granted_at=now,
-            **_limits(connector.permissions & permissions_of(shown), shown),
+            **_limits(connector.permissions & get_permissions(shown), shown),
         )
     else:
-        grant = _renewed(grants.lock(grant.pk), user, shown, now)
-    row, text = refresh_tokens.make(grant=grant, at=now)
+        grant = _renew(grants.lock(grant.pk), user, shown, now)
+    row, text = refresh_tokens.create(grant=grant, at=now)
     record(
         tag,
         by=by,
@@ -225,11 +225,11 @@ def let_act(
 
 def _limits(permissions: frozenset[Permission], shown: Collection[str]) -> dict[str, Any]:
     """The columns of a grant that say what it gives: the permissions, and the scopes when those are fewer."""
-    whole = frozenset(shown).issuperset(scopes_of(permissions))
+    whole = frozenset(shown).issuperset(list_scopes(permissions))
     return {"permissions": permissions, "scope": "" if whole else " ".join(shown)}
 
 
-def _renewed(grant: Grant, user: User | None, shown: Collection[str], now: dt.datetime) -> Grant:
+def _renew(grant: Grant, user: User | None, shown: Collection[str], now: dt.datetime) -> Grant:
     """The grant that stands goes on, with what the person agreed to now; its tokens end."""
     connector = grant.connector
     if connector.state is ConnectorState.SUSPENDED:
@@ -243,19 +243,19 @@ def _renewed(grant: Grant, user: User | None, shown: Collection[str], now: dt.da
     permissions = grant.permissions
     if grant.confirmed_by_id is None or grant.granted_by_id != (user.pk if user else None):
         grant.confirmed_by = None
-        permissions = connector.permissions & permissions_of(shown)
+        permissions = connector.permissions & get_permissions(shown)
     for column, value in _limits(permissions, shown).items():
         setattr(grant, column, value)
     grant.granted_by = user
-    grant.target_name = name_of(grant.person, connector)
+    grant.target_name = get_target_name(grant.person, connector)
     if grant.ends_at is not None and grant.ends_at <= now:
         grant.ends_at = None
     grant.save(update_fields=["granted_by", "confirmed_by", "permissions", "scope", "target_name", "ends_at"])
-    refresh_tokens.end_tokens([grant.pk], at=now)
+    refresh_tokens.revoke_all([grant.pk], at=now)
     return grant
 
 
-def _named(connector_id: str) -> Connector:
+def _get_connector(connector_id: str) -> Connector:
     """A connector at work, by its id alone. Raises WrongConnectorCredentials."""
     key = ids.parse_guid(connector_id)
     connector = key and Connector.objects.present().select_related("organisation", "owner").filter(pk=key).first()
@@ -264,7 +264,7 @@ def _named(connector_id: str) -> Connector:
     return connector
 
 
-def _checked(number: str) -> str:
+def _parse_number(number: str) -> str:
     try:
         return phone_numbers.parse(number, must_be_valid=True)
     except RuleBroken as error:
@@ -294,7 +294,7 @@ def ask(
     who is no admin, RuleBroken when there is no second admin, or the connector takes no new grants, Conflict when it
     asks for more than `as_shown`, what the admin saw.
     """
-    connector = _locked(connector)
+    connector = _lock_connector(connector)
     if not policies.can_see(by, connector) or connector.deleted_at or not policies.holds(by, person):
         raise NotFound
     if not by.is_organisation_admin:
@@ -306,14 +306,14 @@ def ask(
         return waiting
     grants.require_grantable(connector)
     connectors.require_shown(connector, connector.permissions, as_shown)
-    others = list(policies.other_admins(by))
+    others = list(policies.list_other_admins(by))
     if not others:
         raise RuleBroken(
             _("Your organisation has no second admin who could confirm it. Ask the operator to name one."),
             code="no_second_admin",
         )
     if waiting is not None:
-        _expired(waiting, now)
+        _mark_expired(waiting, now)
     made = UserTokenRequest.objects.create(
         connector=connector,
         person=person,
@@ -322,7 +322,7 @@ def ask(
         asked_at=now,
         expires_at=now + dt.timedelta(days=settings.USER_TOKEN_REQUEST_DAYS),
     )
-    _tell_trail(EventType.USER_TOKEN_ASKED, made, by)
+    _record_event(EventType.USER_TOKEN_ASKED, made, by)
     for admin in others:
         _notify(admin, made, "user_token_asked")
     return made
@@ -335,7 +335,7 @@ def confirm(*, request: UserTokenRequest, by: User) -> Handoff:
     Raises NotFound for who may not answer, the asker above all; Conflict when it was answered otherwise or expired;
     RuleBroken when the asker is no admin any more or cools off, or the connector takes no new grants.
     """
-    request = _answerable(request, by)
+    request = _lock_answerable(request, by)
     require_no_credential_hold(by)
     if request.handoff is not None and request.answered_by_id == by.pk:
         return request.handoff
@@ -348,14 +348,14 @@ def confirm(*, request: UserTokenRequest, by: User) -> Handoff:
             code="asker_changed",
         )
     require_no_credential_hold(asker)  # whose number may have come to somebody else since the question
-    permissions = connectors.checked_permissions(request.permissions & connector.permissions)
-    existing = Grant.objects.present().filter(connector=connector, target=target_of(request.person)).first()
+    permissions = connectors.check_permissions(request.permissions & connector.permissions)
+    existing = Grant.objects.present().filter(connector=connector, target=get_target(request.person)).first()
     if existing is None:
         handoff = grants.grant(
             connector=connector,
             kind=Grant.Kind.USER,
-            target=target_of(request.person),
-            target_name=name_of(request.person, request.connector),
+            target=get_target(request.person),
+            target_name=get_target_name(request.person, request.connector),
             person=request.person,
             permissions=permissions,
             by=asker,
@@ -369,7 +369,7 @@ def confirm(*, request: UserTokenRequest, by: User) -> Handoff:
         handoff = grants.replace_token(grant=grant, by=asker)
     request.confirmed_at, request.answered_by, request.handoff = clock.now(), by, handoff
     request.save(update_fields=["confirmed_at", "answered_by", "handoff"])
-    _tell_trail(EventType.USER_TOKEN_CONFIRMED, request, by)
+    _record_event(EventType.USER_TOKEN_CONFIRMED, request, by)
     _notify(asker, request, "user_token_confirmed", answered_by=by.name, handoff_id=str(handoff.pk))
     return handoff
 
@@ -377,13 +377,13 @@ def confirm(*, request: UserTokenRequest, by: User) -> Handoff:
 @transaction.atomic
 def refuse(*, request: UserTokenRequest, by: User) -> UserTokenRequest:
     """The second admin does not agree; the asker is told. Raises NotFound and Conflict as `confirm`."""
-    request = _answerable(request, by)
+    request = _lock_answerable(request, by)
     if request.refused_at is not None and request.answered_by_id == by.pk:
         return request
     _require_waiting(request)
     request.refused_at, request.answered_by = clock.now(), by
     request.save(update_fields=["refused_at", "answered_by"])
-    _tell_trail(EventType.USER_TOKEN_REFUSED, request, by)
+    _record_event(EventType.USER_TOKEN_REFUSED, request, by)
     _notify(request.asked_by, request, "user_token_refused", answered_by=by.name)
     return request
 
@@ -391,7 +391,7 @@ def refuse(*, request: UserTokenRequest, by: User) -> UserTokenRequest:
 @transaction.atomic
 def withdraw(*, request: UserTokenRequest, by: User) -> UserTokenRequest:
     """The asker does not want it any more. Raises NotFound for others, Conflict when it was answered or expired."""
-    request = _read(request)
+    request = _lock_request(request)
     if request.asked_by_id != by.pk or not by.is_active:
         raise NotFound
     if request.withdrawn_at is not None:
@@ -399,7 +399,7 @@ def withdraw(*, request: UserTokenRequest, by: User) -> UserTokenRequest:
     _require_waiting(request)
     request.withdrawn_at = clock.now()
     request.save(update_fields=["withdrawn_at"])
-    _tell_trail(EventType.USER_TOKEN_WITHDRAWN, request, by)
+    _record_event(EventType.USER_TOKEN_WITHDRAWN, request, by)
     return request
 
 
@@ -412,36 +412,36 @@ def expire_overdue() -> int:
 
 @transaction.atomic
 def _expire(request: UserTokenRequest, now: dt.datetime) -> bool:
-    request = _read(request)
+    request = _lock_request(request)
     if not UserTokenRequest.objects.overdue(now).filter(pk=request.pk).exists():
         return False
-    _expired(request, now)
+    _mark_expired(request, now)
     return True
 
 
-def _expired(request: UserTokenRequest, now: dt.datetime) -> None:
+def _mark_expired(request: UserTokenRequest, now: dt.datetime) -> None:
     request.expired_at = now
     request.save(update_fields=["expired_at"])
-    _tell_trail(EventType.USER_TOKEN_EXPIRED, request, SYSTEM)
+    _record_event(EventType.USER_TOKEN_EXPIRED, request, SYSTEM)
     _notify(request.asked_by, request, "user_token_expired")
 
 
-def _locked(connector: Connector) -> Connector:
+def _lock_connector(connector: Connector) -> Connector:
     """Locks go connector → request → grant → token → handoff."""
     return Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
 
 
-def _read(request: UserTokenRequest) -> UserTokenRequest:
+def _lock_request(request: UserTokenRequest) -> UserTokenRequest:
     """The request as it is now, with its connector, both held until the end of the transaction."""
-    connector = _locked(request.connector)
+    connector = _lock_connector(request.connector)
     rows = UserTokenRequest.objects.select_for_update(of=("self",), no_key=True)
     found = rows.select_related("person", "asked_by", "answered_by", "handoff").get(pk=request.pk)
     found.connector = connector
     return found
 
 
-def _answerable(request: UserTokenRequest, by: User) -> UserTokenRequest:
-    request = _read(request)
+def _lock_answerable(request: UserTokenRequest, by: User) -> UserTokenRequest:
+    request = _lock_request(request)
     if not policies.can_answer_user_token(by, request):
         raise NotFound
     return request
@@ -462,7 +462,7 @@ def _require_waiting(request: UserTokenRequest) -> None:
     raise Conflict(text % facts, code="answered")
 
 
-def _tell_trail(tag: EventType, request: UserTokenRequest, by: Actor) -> None:
+def _record_event(tag: EventType, request: UserTokenRequest, by: Actor) -> None:
     record(
         tag,
         by=by,
@@ -472,7 +472,7 @@ def _tell_trail(tag: EventType, request: UserTokenRequest, by: Actor) -> None:
         person_id=request.person_id,
         after={
             "connector": request.connector.name,
-            "target": name_of(request.person, request.connector),
+            "target": get_target_name(request.person, request.connector),
             "permissions": to_stored(request.permissions),
         },
     )
@@ -498,7 +498,7 @@ def _notify(user: User, request: UserTokenRequest, template: str, **facts: str) 
 # Ending what acts for somebody, when their organisation takes them out of it.
 
 
-def acting_for(*, person: Person, organisation: Organisation) -> QuerySet[Grant]:
+def list_acting(*, person: Person, organisation: Organisation) -> QuerySet[Grant]:
     """The user tokens' grants in force of the organisation's own connectors for this person, the oldest first."""
     present = Grant.objects.present().filter(kind=Grant.Kind.USER, person=person, connector__organisation=organisation)
     return present.order_by("pk")
@@ -515,14 +515,14 @@ def end_all(*, person: Person, organisation: Organisation, by: User) -> int:
         raise NotAllowed
     now = clock.now()
     locked = list(
-        acting_for(person=person, organisation=organisation)
+        list_acting(person=person, organisation=organisation)
         .select_for_update(of=("self",), no_key=True)
         .select_related("connector__organisation", "person", "granted_by")
     )
     for grant in locked:
         grant.revoked_at = now
         grant.save(update_fields=["revoked_at"])
-        ended = refresh_tokens.end_tokens([grant.pk], at=now)
+        ended = refresh_tokens.revoke_all([grant.pk], at=now)
         record(
             EventType.GRANT_REVOKED,
             by=by,
@@ -530,5 +530,5 @@ def end_all(*, person: Person, organisation: Organisation, by: User) -> int:
             **grant.audit_scope,
             before={"connector": grant.connector.name, "target": grant.target_name, "tokens_ended": ended},
         )
-    refresh_tokens.end_requests_for_more([grant.pk for grant in locked], at=now)
+    refresh_tokens.withdraw_requests_for_more([grant.pk for grant in locked], at=now)
     return len(locked)

@@ -97,7 +97,7 @@ def shown(program: Program, developer: User) -> str:
     HandoffClaimReplay.objects.create(
         handoff=program.handoff, key_tag="a-tag-of-a-claim", sealed=b"a-sealed-answer", expires_at=clock.now()
     )
-    token_cache.keep(grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token)
+    token_cache.enable(grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token)
     Orphan.objects.create(kind=Orphan.Kind.CONNECTOR, subject_id=str(program.connector.pk), name="Shift Planner")
     access_requests.ask(
         connector=program.connector, by=developer, permissions=["textmessage"], once=access_requests.new_once()
@@ -229,7 +229,7 @@ def test_a_secret_that_an_operator_revokes_takes_access_tokens_along(desk: Clien
     token = exchange(program).access_token
     act(desk, ConnectorSecret.objects.get(), "revoke", typed=program.connector.name, why="leaked")
     with pytest.raises(TokenInvalid):
-        authentication.caller_of(token)
+        authentication.get_access_context(token)
 
 
 def test_before_a_person_is_deactivated_one_sees_what_depends_on_them_and_can_hand_connectors_over(

@@ -33,14 +33,14 @@ def program(developer: User, group_admin: User) -> Program:
 @pytest.fixture
 def caller(program: Program) -> AccessContext:
     """The program at work."""
-    return authentication.caller_of(exchange(program).access_token)
+    return authentication.get_access_context(exchange(program).access_token)
 
 
 @pytest.fixture
 def other(developer: User, group_admin: User) -> AccessContext:
     """Another program of the same developer."""
     program = factories.make_program(factories.make_connector(developer, permissions=PERMISSIONS), group_admin)
-    return authentication.caller_of(exchange(program).access_token)
+    return authentication.get_access_context(exchange(program).access_token)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def token(bot: Bot, caller: AccessContext) -> str:
 
 def refused(token: str) -> bool:
     with pytest.raises(TokenInvalid):
-        authentication.caller_of(token)
+        authentication.get_access_context(token)
     return True
 
 
@@ -68,7 +68,7 @@ def test_a_bot_belongs_to_its_connector_and_the_trail_tells_of_it(bot: Bot, call
     assert (bot.connector, bot.name, bot.picture_url) == (caller.connector, "Rota", "https://example.com/rota.png")
     event = AuditEvent.objects.get(tag="connector:bot:created")
     assert (event.subject_id, event.connector_id, event.actor_kind) == (str(bot.pk), caller.connector.pk, "connector")
-    assert bots.of_connector(by=caller) == [bot]
+    assert bots.get_bot(by=caller) == [bot]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_change_keeps_what_is_left_out(bot: Bot, caller: AccessContext) -> Non
 
 def test_a_deleted_bot_is_gone_but_its_row_and_name_stay(bot: Bot, caller: AccessContext) -> None:
     bots.remove(connector=caller.connector, bot_id=str(bot.pk), by=caller)
-    assert bots.of_connector(by=caller) == []
+    assert bots.get_bot(by=caller) == []
     assert Bot.objects.get().name == "Rota"
     assert AuditEvent.objects.filter(tag="connector:bot:removed").count() == 1
     with pytest.raises(NotFound):
@@ -134,20 +134,20 @@ def test_another_connectors_bot_and_none_are_the_same_answer(bot: Bot, other: Ac
             ACTS[act](bot_id, other)
         answers.append(str(caught.value))
     assert len(set(answers)) == 1
-    assert bots.of_connector(by=other) == []
+    assert bots.get_bot(by=other) == []
     kept = Bot.objects.get()
     assert (kept.name, kept.removed_at) == ("Rota", None)
 
 
 @pytest.mark.parametrize("act", ACTS)
 def test_a_bots_token_manages_no_bots(bot: Bot, token: str, act: str) -> None:
-    by = authentication.caller_of(token)
+    by = authentication.get_access_context(token)
     with pytest.raises(NotAllowed):
         ACTS[act](str(bot.pk), by)
     with pytest.raises(NotAllowed):
         bots.create(connector=by.connector, name="Another", picture_url="", by=by)
     with pytest.raises(NotAllowed):
-        bots.of_connector(by=by)
+        bots.get_bot(by=by)
     assert Bot.objects.filter(removed_at=None, name="Rota").count() == Bot.objects.count() == 1
 
 
@@ -172,20 +172,20 @@ def test_a_bot_without_a_name_is_no_row(caller: AccessContext) -> None:
 
 
 def test_a_bot_speaks_and_administers_nothing(token: str) -> None:
-    caller = authentication.caller_of(token)
+    caller = authentication.get_access_context(token)
     assert {scope.partition(".")[0] for scope in caller.scopes} == {"textmessage", "action", "media", "reaction"}
 
 
 def test_a_bot_never_may_more_than_its_connector(bot: Bot, token: str, caller: AccessContext) -> None:
     Grant.objects.update(permissions=[Permission.TEXT_MESSAGE, Permission.GROUP_INFORMATION])
-    assert authentication.caller_of(token).scopes == {"textmessage.read", "textmessage.write"}
+    assert authentication.get_access_context(token).scopes == {"textmessage.read", "textmessage.write"}
     Connector.objects.update(permissions=[Permission.GROUP_INFORMATION])
-    assert authentication.caller_of(token).scopes == frozenset()
+    assert authentication.get_access_context(token).scopes == frozenset()
 
 
 def test_a_bots_token_lives_24_hours(bot: Bot, token: str, travel: Callable[..., dt.datetime]) -> None:
     travel(hours=23, minutes=59)
-    assert authentication.caller_of(token)
+    assert authentication.get_access_context(token)
     travel(minutes=2)
     assert refused(token)
 
@@ -226,7 +226,7 @@ def _give_the_bot_away(program: Program, caller: AccessContext, admin: User) -> 
 def test_what_ends_the_right_or_the_bot_ends_its_tokens_on_the_very_next_call(
     program: Program, caller: AccessContext, token: str, group_admin: User, act: Callable[..., Any]
 ) -> None:
-    assert authentication.caller_of(token)
+    assert authentication.get_access_context(token)
     act(program, caller, group_admin)
     assert refused(token)
 
@@ -259,7 +259,7 @@ def test_a_leaked_bots_token_is_refused_with_what_it_stands_on(token: str, progr
 
 
 def test_the_inspector_says_as_which_bot_a_token_acts(token: str, bot: Bot, developer: User) -> None:
-    found = introspection.inspect(text=token, by=developer)
+    found = introspection.introspect(text=token, by=developer)
     assert found.works
     assert found.bot == bot
     assert "Rota" in found.checks[-1].says
@@ -271,7 +271,7 @@ def test_the_inspector_says_that_the_bot_was_deleted(
     token: str, bot: Bot, caller: AccessContext, developer: User
 ) -> None:
     bots.remove(connector=caller.connector, bot_id=str(bot.pk), by=caller)
-    found = introspection.inspect(text=token, by=developer)
+    found = introspection.introspect(text=token, by=developer)
     assert [check.label for check in found.checks if not check.passed] == ["Bot"]
     assert "was deleted" in found.checks[-1].says
     assert "POST /v1/bot" in found.next_step
@@ -279,7 +279,7 @@ def test_the_inspector_says_that_the_bot_was_deleted(
 
 def test_the_inspector_does_not_tell_of_a_bot_that_is_another_connectors(token: str, bot: Bot, developer: User) -> None:
     Bot.objects.update(connector=factories.make_connector(developer))
-    found = introspection.inspect(text=token, by=developer)
+    found = introspection.introspect(text=token, by=developer)
     assert found.bot is None
     assert not found.works
 
@@ -291,7 +291,7 @@ def test_a_change_that_changes_nothing_is_not_told(bot: Bot, caller: AccessConte
 
 def test_a_bots_call_is_one_select_and_knows_the_bot(bot: Bot, token: str, program: Program) -> None:
     with CaptureQueriesContext(connection) as captured:
-        caller = authentication.caller_of(token)
+        caller = authentication.get_access_context(token)
         assert caller.bot == bot
         assert (caller.bot.name, caller.bot.picture_url) == (bot.name, bot.picture_url)
         assert caller.bot.connector == caller.connector == program.connector
@@ -304,6 +304,6 @@ def test_a_bots_call_is_one_select_and_knows_the_bot(bot: Bot, token: str, progr
 def test_an_ordinary_token_is_still_one_select_and_no_bot(bot: Bot, program: Program) -> None:
     token = exchange(program).access_token
     with CaptureQueriesContext(connection) as captured:
-        assert authentication.caller_of(token).bot is None
+        assert authentication.get_access_context(token).bot is None
     assert len(captured) == 1
     assert "bot" not in captured[0]["sql"]

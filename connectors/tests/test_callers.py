@@ -15,7 +15,7 @@ from django.utils import translation
 from accounts.models import Organisation, User
 from connectors import authentication, token_format
 from connectors.models import Connector, Grant, RefreshToken
-from connectors.permissions import Permission, scopes_of
+from connectors.permissions import Permission, list_scopes
 from connectors.services import connectors, grants
 from connectors.tests import factories
 from connectors.tests.factories import Program
@@ -36,7 +36,7 @@ def call(path: str = "/v1/groups", **headers: str) -> authentication.AccessConte
 
 def refused(token: str) -> bool:
     with pytest.raises(TokenInvalid) as caught:
-        authentication.caller_of(token)
+        authentication.get_access_context(token)
     assert str(caught.value) == "Invalid token. Failure reason:Token validation failed due to unknown reason!"
     return True
 
@@ -66,15 +66,15 @@ def test_the_token_may_come_as_bearer_and_without_one_it_is_missing(token: str) 
 
 @pytest.mark.postgresql
 def test_scopes_follow_what_grant_and_connector_may_do_now(token: str) -> None:
-    assert "textmessage.write" in authentication.caller_of(token).scopes
+    assert "textmessage.write" in authentication.get_access_context(token).scopes
     Grant.objects.update(permissions=[Permission.GROUP_INFORMATION])
-    assert authentication.caller_of(token).scopes == set(scopes_of([Permission.GROUP_INFORMATION]))
+    assert authentication.get_access_context(token).scopes == set(list_scopes([Permission.GROUP_INFORMATION]))
     Connector.objects.update(permissions=[Permission.TEXT_MESSAGE])
-    assert authentication.caller_of(token).scopes == frozenset()
+    assert authentication.get_access_context(token).scopes == frozenset()
 
 
 def test_a_missing_permission_is_named_as_the_portal_does_in_english(token: str) -> None:
-    caller = authentication.caller_of(token)
+    caller = authentication.get_access_context(token)
     with translation.override("hi"):
         assert caller.permission_for("textmessage.write") == "Text Message"
     assert caller.permission_for("unheard.of") == "unheard.of"
@@ -83,7 +83,7 @@ def test_a_missing_permission_is_named_as_the_portal_does_in_english(token: str)
 @pytest.mark.postgresql
 def test_a_token_ends_to_the_second(token: str, travel: Callable[..., dt.datetime]) -> None:
     travel(hours=23, minutes=59)
-    assert authentication.caller_of(token)
+    assert authentication.get_access_context(token)
     travel(minutes=1)
     assert refused(token)
 
@@ -142,14 +142,14 @@ def _expire(program: Program, developer: User, admin: User) -> None:
 def test_what_ends_a_right_ends_its_tokens_on_the_very_next_call(
     program: Program, token: str, developer: User, group_admin: User, act: Callable[..., Any]
 ) -> None:
-    assert authentication.caller_of(token)
+    assert authentication.get_access_context(token)
     act(program, developer, group_admin)
     assert refused(token)
 
 
 def test_deactivating_the_connector_leaves_its_tokens_alone(program: Program, token: str, developer: User) -> None:
     connectors.deactivate(connector=program.connector, by=developer)
-    assert authentication.caller_of(token)
+    assert authentication.get_access_context(token)
 
 
 def test_the_calls_of_an_organisation_that_has_moved_are_sent_on(token: str) -> None:

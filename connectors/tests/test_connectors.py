@@ -36,7 +36,7 @@ def test_a_new_connector_is_its_owners_and_comes_with_one_secret(developer: User
     assert connector.owner == developer
     assert connector.organisation == developer.organisation
     assert connector.permissions == {Permission.TEXT_MESSAGE, Permission.GROUP_INFORMATION}
-    parsed = token_format.parse(token_format.Kind.SECRET, token)
+    parsed = token_format.parse(token_format.CredentialKind.SECRET, token)
     secret = connector.secrets.get()
     assert parsed is not None
     assert parsed.matches(secret.pepper_id, secret.digest)

@@ -54,7 +54,7 @@ def test_two_screens_make_a_connector_and_show_its_id_and_secret_once(client: Cl
     assert connector.redirect_urls == ["https://shifts.example/a", "https://shifts.example/b"]
     assert {str(permission) for permission in connector.permissions} == set(PERMITTED)
     assert str(connector.pk) in page.content.decode()
-    parsed = token_format.parse(token_format.Kind.SECRET, secret_on(page))
+    parsed = token_format.parse(token_format.CredentialKind.SECRET, secret_on(page))
     stored = connector.secrets.get()
     assert parsed is not None
     assert parsed.matches(stored.pepper_id, stored.digest)

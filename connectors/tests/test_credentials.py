@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from connectors import token_format
-from connectors.token_format import Kind
+from connectors.token_format import CredentialKind
 from kaizala_console.lib import clock, crypto
 from kaizala_console.lib.logging import redact
 
-OPAQUE = [Kind.SECRET, Kind.REFRESH]
+OPAQUE = [CredentialKind.SECRET, CredentialKind.REFRESH]
 GRANT = UUID("01a20d99-5653-7473-b453-74df8c4f2973")
 
 
@@ -29,7 +29,7 @@ def minted(*, refresh_token_id: int = 7, grant_id: UUID = GRANT, expires_at: dt.
 
 
 @pytest.mark.parametrize("kind", OPAQUE)
-def test_a_new_credential_is_read_again_and_matches_its_digest(kind: Kind) -> None:
+def test_a_new_credential_is_read_again_and_matches_its_digest(kind: CredentialKind) -> None:
     made = token_format.generate(kind)
     parsed = token_format.parse(kind, made.token)
     assert parsed is not None
@@ -38,14 +38,14 @@ def test_a_new_credential_is_read_again_and_matches_its_digest(kind: Kind) -> No
 
 
 @pytest.mark.parametrize("kind", OPAQUE)
-def test_two_credentials_are_never_alike(kind: Kind) -> None:
+def test_two_credentials_are_never_alike(kind: CredentialKind) -> None:
     made = [token_format.generate(kind) for _ in range(50)]
     assert len({credential.token for credential in made}) == 50
     assert len({credential.public_part for credential in made}) == 50
 
 
 @pytest.mark.parametrize("kind", OPAQUE)
-def test_the_stored_parts_do_not_hold_the_token(kind: Kind) -> None:
+def test_the_stored_parts_do_not_hold_the_token(kind: CredentialKind) -> None:
     made = token_format.generate(kind)
     secret_part = made.token[21:]
     assert secret_part not in made.public_part + made.pepper_id + made.digest
@@ -54,22 +54,22 @@ def test_the_stored_parts_do_not_hold_the_token(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", OPAQUE)
-def test_another_token_does_not_match_the_digest(kind: Kind) -> None:
+def test_another_token_does_not_match_the_digest(kind: CredentialKind) -> None:
     one, other = token_format.generate(kind), token_format.generate(kind)
     parsed = token_format.parse(kind, other.token)
     assert parsed is not None
     assert not parsed.matches(one.pepper_id, one.digest)
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_a_credential_is_not_taken_for_another_kind(kind: Kind) -> None:
-    token = minted() if kind is Kind.ACCESS else token_format.generate(kind).token
-    assert [other for other in Kind if token_format.parse(other, token)] == [kind]
+@pytest.mark.parametrize("kind", list(CredentialKind))
+def test_a_credential_is_not_taken_for_another_kind(kind: CredentialKind) -> None:
+    token = minted() if kind is CredentialKind.ACCESS else token_format.generate(kind).token
+    assert [other for other in CredentialKind if token_format.parse(other, token)] == [kind]
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_spaces_around_a_pasted_credential_are_forgiven(kind: Kind) -> None:
-    token = minted() if kind is Kind.ACCESS else token_format.generate(kind).token
+@pytest.mark.parametrize("kind", list(CredentialKind))
+def test_spaces_around_a_pasted_credential_are_forgiven(kind: CredentialKind) -> None:
+    token = minted() if kind is CredentialKind.ACCESS else token_format.generate(kind).token
     parsed = token_format.parse(kind, f"  {token}\r\n")
     assert parsed is not None
     assert parsed.token == token
@@ -77,28 +77,30 @@ def test_spaces_around_a_pasted_credential_are_forgiven(kind: Kind) -> None:
 
 @given(position=st.integers(0, 69), character=st.sampled_from(string.ascii_letters + string.digits + "_- é\0"))
 def test_a_credential_with_one_other_character_has_no_right_checksum(position: int, character: str) -> None:
-    token = token_format.generate(Kind.REFRESH).token
+    token = token_format.generate(CredentialKind.REFRESH).token
     altered = token[:position] + character + token[position + 1 :]
-    assert (token_format.parse(Kind.REFRESH, altered) is None) == (altered.strip() != token)
+    assert (token_format.parse(CredentialKind.REFRESH, altered) is None) == (altered.strip() != token)
 
 
 @given(length=st.integers(0, 69))
 def test_a_credential_that_was_cut_off_is_none(length: int) -> None:
-    assert token_format.parse(Kind.SECRET, token_format.generate(Kind.SECRET).token[:length]) is None
+    assert (
+        token_format.parse(CredentialKind.SECRET, token_format.generate(CredentialKind.SECRET).token[:length]) is None
+    )
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_a_leak_scanner_finds_a_credential_in_any_text(kind: Kind) -> None:
-    token = minted() if kind is Kind.ACCESS else token_format.generate(kind).token
+@pytest.mark.parametrize("kind", list(CredentialKind))
+def test_a_leak_scanner_finds_a_credential_in_any_text(kind: CredentialKind) -> None:
+    token = minted() if kind is CredentialKind.ACCESS else token_format.generate(kind).token
     found = token_format.PATTERN.search(f'config = {{"token": "{token}"}};')
     assert found is not None
     assert found.group() == token
     assert token_format.parse(kind, found.group())
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_the_log_strikes_out_every_kind(kind: Kind) -> None:
-    token = minted() if kind is Kind.ACCESS else token_format.generate(kind).token
+@pytest.mark.parametrize("kind", list(CredentialKind))
+def test_the_log_strikes_out_every_kind(kind: CredentialKind) -> None:
+    token = minted() if kind is CredentialKind.ACCESS else token_format.generate(kind).token
     assert token[8:] not in str(redact({"event": f"got {token}"}))
 
 
@@ -106,31 +108,31 @@ def test_the_log_strikes_out_every_kind(kind: Kind) -> None:
 
 
 def test_the_successor_is_the_same_whenever_it_is_asked_for() -> None:
-    old = token_format.generate(Kind.REFRESH)
-    one, again = token_format.successor_of(old.digest), token_format.successor_of(old.digest)
+    old = token_format.generate(CredentialKind.REFRESH)
+    one, again = token_format.derive_successor(old.digest), token_format.derive_successor(old.digest)
     assert one == again
     assert one.token != old.token
-    parsed = token_format.parse(Kind.REFRESH, one.token)
+    parsed = token_format.parse(CredentialKind.REFRESH, one.token)
     assert parsed is not None
     assert parsed.matches(one.pepper_id, one.digest)
 
 
 def test_two_tokens_have_two_successors() -> None:
-    digests = [token_format.generate(Kind.REFRESH).digest for _ in range(20)]
-    assert len({token_format.successor_of(digest).token for digest in digests}) == 20
+    digests = [token_format.generate(CredentialKind.REFRESH).digest for _ in range(20)]
+    assert len({token_format.derive_successor(digest).token for digest in digests}) == 20
 
 
 def test_the_successor_does_not_change_when_a_new_pepper_comes_first(settings: Settings) -> None:
-    digest = token_format.generate(Kind.REFRESH).digest
-    before = token_format.successor_of(digest)
+    digest = token_format.generate(CredentialKind.REFRESH).digest
+    before = token_format.derive_successor(digest)
     settings.CREDENTIAL_PEPPERS = [("2027a", b"n" * 32), *settings.CREDENTIAL_PEPPERS]
-    assert token_format.successor_of(digest).token != before.token
-    assert token_format.successor_of(digest, key_id=before.pepper_id).token == before.token
+    assert token_format.derive_successor(digest).token != before.token
+    assert token_format.derive_successor(digest, key_id=before.pepper_id).token == before.token
 
 
 def test_a_successor_whose_pepper_has_left_the_ring_cannot_be_derived() -> None:
     with pytest.raises(crypto.UnknownKey):
-        token_format.successor_of(token_format.generate(Kind.REFRESH).digest, key_id="gone")
+        token_format.derive_successor(token_format.generate(CredentialKind.REFRESH).digest, key_id="gone")
 
 
 # Access tokens --------------------------------------------------------------------------------------------------
@@ -212,7 +214,7 @@ def test_clocks_of_two_machines_may_differ_by_a_moment() -> None:
 
 def test_an_access_token_cannot_be_generated_without_a_refresh_token() -> None:
     with pytest.raises(ValueError, match="minted"):
-        token_format.generate(Kind.ACCESS)
+        token_format.generate(CredentialKind.ACCESS)
 
 
 @given(text=st.text() | st.from_regex(r"kz(cs|rt|at)_[A-Za-z0-9_-]{0,140}"))
@@ -220,6 +222,6 @@ def test_an_access_token_cannot_be_generated_without_a_refresh_token() -> None:
 @example("kzrt_")
 @example("AB12CD34EF")  # an old secret
 def test_any_text_is_read_without_an_exception(text: str) -> None:
-    for kind in Kind:
+    for kind in CredentialKind:
         assert token_format.parse(kind, text) is None
     assert token_format.read_access_token(text) is None

@@ -50,7 +50,7 @@ def connector(developer: User) -> Connector:
 
 def test_a_second_secret_is_shown_once_beside_the_first(client: Client, connector: Connector) -> None:
     page = add(client, connector)
-    parsed = token_format.parse(token_format.Kind.SECRET, secret_on(page))
+    parsed = token_format.parse(token_format.CredentialKind.SECRET, secret_on(page))
     stored = connector.secrets.get(slot=2)
     assert parsed is not None
     assert parsed.matches(stored.pepper_id, stored.digest)

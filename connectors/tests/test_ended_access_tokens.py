@@ -23,7 +23,7 @@ BrowserOf = Callable[..., Client]
 
 def is_accepted(token: str) -> bool:
     try:
-        authentication.caller_of(token)
+        authentication.get_access_context(token)
     except TokenInvalid:
         return False
     return True
@@ -31,7 +31,7 @@ def is_accepted(token: str) -> bool:
 
 def test_access_tokens_end_with_a_secret_and_the_other_secret_gives_new_ones(program: Program, developer: User) -> None:
     token = exchange(program).access_token
-    caller = authentication.caller_of(token)
+    caller = authentication.get_access_context(token)
     bot = bots.create(connector=program.connector, name="Helper", picture_url="", by=caller)
     bot_token = bots.access_token(bot_id=str(bot.pk), by=caller).access_token
     _other, text = factories.make_secret(program.connector, slot=2)
@@ -54,7 +54,7 @@ def test_a_token_that_an_exchange_makes_while_the_secret_is_revoked_ends_too(
 
 def test_the_token_cache_lets_go_of_a_token_that_ended(program: Program, developer: User) -> None:
     _other, text = factories.make_secret(program.connector, slot=2)
-    cached = token_cache.keep(grant=program.grant, by=developer, secret=text, refresh_token=program.refresh_token)
+    cached = token_cache.enable(grant=program.grant, by=developer, secret=text, refresh_token=program.refresh_token)
     CachedToken.objects.update(sealed_access_token=b"sealed", next_attempt_at=None)
     secrets.revoke(secret=program.connector.secrets.get(slot=1), by=developer, end_access_tokens=True)
     cached.refresh_from_db()

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from connectors.description import description, description_in
+from connectors.description import get_description, get_translated_description
 from kaizala_console.api import openapi_translation
 
 HINDI = {"Accept-Language": "hi"}
@@ -28,9 +28,9 @@ def test_the_viewer_reads_in_the_readers_language(browser_of: Callable[..., Clie
 @pytest.mark.once
 def test_programs_get_the_document_in_english(client: Client, db: None) -> None:
     asked = client.get("/v1/openapi.json", headers=HINDI).json()
-    assert asked == description().document
-    assert description_in("hi") != asked
-    assert description_in("en") is description().document
+    assert asked == get_description().document
+    assert get_translated_description("hi") != asked
+    assert get_translated_description("en") is get_description().document
 
 
 @pytest.mark.once

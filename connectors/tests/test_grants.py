@@ -137,7 +137,7 @@ def test_a_connector_that_takes_no_grants_gets_none_and_its_grants_stay(
 
 def test_deactivating_leaves_existing_tokens_alone(program: Program, developer: User) -> None:
     connectors.deactivate(connector=program.connector, by=developer)
-    assert authentication.caller_of(exchange(program).access_token).grant == program.grant
+    assert authentication.get_access_context(exchange(program).access_token).grant == program.grant
 
 
 def test_a_deleted_connector_and_one_of_another_organisation_are_not_there(
@@ -157,10 +157,10 @@ def test_a_deleted_connector_and_one_of_another_organisation_are_not_there(
 @pytest.mark.postgresql
 def test_what_is_revoked_is_refused_on_the_very_next_request(program: Program, group_admin: User) -> None:
     access = exchange(program).access_token
-    assert authentication.caller_of(access).grant == program.grant
+    assert authentication.get_access_context(access).grant == program.grant
     grants.revoke(grant=program.grant, by=group_admin)
     with pytest.raises(TokenInvalid):
-        authentication.caller_of(access)
+        authentication.get_access_context(access)
     with pytest.raises(RefreshTokenRefused, match="revoked"):
         exchange(program)
 
@@ -195,13 +195,13 @@ def test_suspending_refuses_everything_and_resuming_accepts_it_again(program: Pr
     access = exchange(program).access_token
     grants.suspend(grant=program.grant, by=group_admin)
     with pytest.raises(TokenInvalid):
-        authentication.caller_of(access)
+        authentication.get_access_context(access)
     with pytest.raises(RefreshTokenRefused, match="suspended"):
         exchange(program)
     with pytest.raises(Conflict):
         grants.suspend(grant=program.grant, by=group_admin)
     grants.resume(grant=program.grant, by=group_admin)
-    assert authentication.caller_of(access).grant == program.grant
+    assert authentication.get_access_context(access).grant == program.grant
     with pytest.raises(Conflict):
         grants.resume(grant=program.grant, by=group_admin)
 
@@ -214,7 +214,7 @@ def test_regenerating_ends_the_old_token_at_once_and_hands_over_a_new_one(progra
     access = exchange(program).access_token
     handoff = grants.regenerate(grant=program.grant, by=group_admin)
     with pytest.raises(TokenInvalid):
-        authentication.caller_of(access)
+        authentication.get_access_context(access)
     with pytest.raises(RefreshTokenRefused, match="superseded"):
         exchange(program)
     program.handoff.refresh_from_db()

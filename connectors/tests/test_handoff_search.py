@@ -112,7 +112,7 @@ def test_pages_of_a_search_go_both_ways_in_the_order_of_the_inbox(
     newest_first = [row.pk for row in sorted(made, key=lambda row: (row.made_at, row.pk), reverse=True)]
     there, cursor = [], None
     for _page in range(len(made)):
-        page = queries.handoff_page(developer, search="depot", cursor=cursor, size=2)
+        page = queries.get_handoff_page(developer, search="depot", cursor=cursor, size=2)
         there += [row.pk for row in page.items]
         if page.next_cursor is None:
             break
@@ -120,7 +120,7 @@ def test_pages_of_a_search_go_both_ways_in_the_order_of_the_inbox(
     assert there == newest_first
     back = [row.pk for row in page.items]
     while page.previous_cursor is not None:
-        page = queries.handoff_page(developer, search="depot", cursor=page.previous_cursor, size=2)
+        page = queries.get_handoff_page(developer, search="depot", cursor=page.previous_cursor, size=2)
         back = [row.pk for row in page.items] + back
     assert back == newest_first
 
@@ -142,7 +142,7 @@ def test_a_search_among_more_handoffs_costs_no_more_queries(
 ) -> None:
     def cost() -> int:
         with CaptureQueriesContext(connection) as seen:
-            for handoff in queries.handoff_page(developer, search="depot").items:
+            for handoff in queries.get_handoff_page(developer, search="depot").items:
                 assert handoff.connector.owner.name
                 assert handoff.grant.granter_name
         return len(seen)

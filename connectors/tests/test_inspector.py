@@ -14,7 +14,7 @@ from accounts.models import User
 from connectors import authentication, hooks, policies, token_format
 from connectors.services import connectors, grants, introspection, leak_reports, secrets, token_exchange
 from connectors.tests.factories import Program
-from connectors.token_format import Kind
+from connectors.token_format import CredentialKind
 from connectors.views.introspection import calls
 from kaizala_console.api.errors import RefreshTokenRefused, TokenInvalid, WrongConnectorCredentials
 
@@ -33,24 +33,24 @@ def access_token(program: Program) -> str:
 
 
 def failed(text: str, by: User) -> list[str]:
-    return [check.label for check in introspection.inspect(text=text, by=by).checks if not check.passed]
+    return [check.label for check in introspection.introspect(text=text, by=by).checks if not check.passed]
 
 
 # What is told ---------------------------------------------------------------------------------------------------------
 
 
 def test_whoever_presents_the_whole_credential_is_told_all_about_it(program: Program, outsider: User) -> None:
-    for text, kind in ((program.refresh_token, Kind.REFRESH), (program.secret, Kind.SECRET)):
-        found = introspection.inspect(text=text, by=outsider)
+    for text, kind in ((program.refresh_token, CredentialKind.REFRESH), (program.secret, CredentialKind.SECRET)):
+        found = introspection.introspect(text=text, by=outsider)
         assert (found.kind, found.connector, found.works) == (kind, program.connector, True)
-    found = introspection.inspect(text=access_token(program), by=outsider)
-    assert (found.kind, found.grant, found.works) == (Kind.ACCESS, program.grant, True)
+    found = introspection.introspect(text=access_token(program), by=outsider)
+    assert (found.kind, found.grant, found.works) == (CredentialKind.ACCESS, program.grant, True)
     assert "textmessage.write" in found.scopes
 
 
 @pytest.mark.parametrize("paste", ["{}", " {}\n", "accessToken: {}", 'REFRESH_TOKEN="{}"', "Authorization: Bearer {}"])
 def test_a_pasted_line_is_read_for_the_token_in_it(program: Program, developer: User, paste: str) -> None:
-    assert introspection.inspect(text=paste.format(program.refresh_token), by=developer).works
+    assert introspection.introspect(text=paste.format(program.refresh_token), by=developer).works
 
 
 @pytest.mark.parametrize("cut", [5 + 16, 40, -1])
@@ -58,28 +58,28 @@ def test_for_its_owner_and_its_admin_the_first_characters_are_enough(
     program: Program, developer: User, group_admin: User, cut: int
 ) -> None:
     for user in (developer, group_admin):
-        found = introspection.inspect(text=program.refresh_token[:cut], by=user)
+        found = introspection.introspect(text=program.refresh_token[:cut], by=user)
         assert found.grant == program.grant
         assert "Only the first" in found.checks[0].says
 
 
 def test_the_bare_public_part_is_found_too(program: Program, developer: User) -> None:
     public_part = program.refresh_token[5 : 5 + 16]
-    assert introspection.inspect(text=public_part, by=developer).grant == program.grant
+    assert introspection.introspect(text=public_part, by=developer).grant == program.grant
 
 
 def test_to_a_stranger_what_is_not_theirs_and_what_does_not_exist_are_the_same(
     program: Program, stranger: User, outsider: User
 ) -> None:
-    other = token_format.generate(Kind.REFRESH).token
+    other = token_format.generate(CredentialKind.REFRESH).token
     wrong = program.refresh_token[: 5 + 16] + other[5 + 16 :]
     for user in (stranger, outsider):
         for cut in (5 + 16, 30, -1):
-            mine = introspection.inspect(text=program.refresh_token[:cut], by=user)
-            nobodys = introspection.inspect(text=other[:cut], by=user)
+            mine = introspection.introspect(text=program.refresh_token[:cut], by=user)
+            nobodys = introspection.introspect(text=other[:cut], by=user)
             assert mine == nobodys
             assert mine.connector is None
-        assert introspection.inspect(text=wrong, by=user).connector is None
+        assert introspection.introspect(text=wrong, by=user).connector is None
 
 
 @pytest.mark.parametrize("cut", [5 + 16, 30, 5 + 16 + 43 + 6])
@@ -94,13 +94,13 @@ def test_nor_does_the_time_that_the_answer_takes_tell_them_apart(
         return may(*given)
 
     monkeypatch.setattr(policies, "can_administer", slowly)
-    secret, other = program.secret, token_format.generate(Kind.REFRESH).token
+    secret, other = program.secret, token_format.generate(CredentialKind.REFRESH).token
     forged = program.refresh_token[: 5 + 16] + "A" * 43
     whole = forged + token_format._checksum(forged)
 
     def seconds(text: str) -> float:
         began = time.monotonic()
-        assert introspection.inspect(text=text[:cut], by=stranger).connector is None
+        assert introspection.introspect(text=text[:cut], by=stranger).connector is None
         return time.monotonic() - began
 
     texts = (whole, other, forged, secret[:21] + "A" * 43)
@@ -115,7 +115,7 @@ def test_nor_does_the_time_that_the_answer_takes_tell_them_apart(
 def test_a_true_public_part_under_a_made_up_secret_tells_a_stranger_nothing(program: Program, stranger: User) -> None:
     body = program.refresh_token[: 5 + 16] + "A" * 43
     forged = body + token_format._checksum(body)
-    assert token_format.parse(Kind.REFRESH, forged) is not None
+    assert token_format.parse(CredentialKind.REFRESH, forged) is not None
     assert failed(forged, stranger) == ["Known"]
 
 
@@ -127,7 +127,7 @@ def test_each_end_is_named_with_what_to_do(
 ) -> None:
     token = access_token(program)
     connectors.suspend(connector=program.connector, by=developer)
-    found = introspection.inspect(text=token, by=developer)
+    found = introspection.introspect(text=token, by=developer)
     assert "resume" in found.next_step
     assert [check.label for check in found.checks if not check.passed] == ["Connector"]
     connectors.resume(connector=program.connector, by=developer)
@@ -140,7 +140,7 @@ def test_each_end_is_named_with_what_to_do(
     assert failed(token, developer) == ["Validity"]
     grants.regenerate(grant=program.grant, by=group_admin)
     assert failed(program.refresh_token, developer) == ["Refresh token"]
-    assert "newer one" in introspection.inspect(text=program.refresh_token, by=developer).next_step
+    assert "newer one" in introspection.introspect(text=program.refresh_token, by=developer).next_step
 
     grants.revoke(grant=program.grant, by=group_admin)
     assert failed(program.refresh_token, developer) == ["Access", "Refresh token"]
@@ -158,7 +158,7 @@ def test_each_end_is_named_with_what_to_do(
     ],
 )
 def test_what_is_no_credential_is_told_by_its_form(developer: User, text: str, says: str) -> None:
-    found = introspection.inspect(text=text, by=developer)
+    found = introspection.introspect(text=text, by=developer)
     assert says in found.checks[0].says
     assert found.next_step
 
@@ -171,12 +171,12 @@ def test_a_call_is_foretold_by_permission_and_reach(
 ) -> None:
     mine = hooks.TokenAccess("Admin", frozenset(hooks.RequiredRole))
     monkeypatch.setattr(hooks, "token_access", lambda _grant, group_id, _bot: mine if group_id == "mine" else None)
-    found = introspection.inspect(text=program.refresh_token, by=developer)
+    found = introspection.introspect(text=program.refresh_token, by=developer)
     post, me = calls()["POST /v1/groups/<group_id>/messages"], calls()["GET /v1/users/me"]
-    assert [check.passed for check in introspection.would_work(found, post, "mine")] == [True, True]
-    assert [check.passed for check in introspection.would_work(found, post, "other")] == [True, False]
-    assert [check.passed for check in introspection.would_work(found, me, "")] == [False]
-    assert "User Profile" in introspection.would_work(found, me, "")[0].says
+    assert [check.passed for check in introspection.explain_call(found, post, "mine")] == [True, True]
+    assert [check.passed for check in introspection.explain_call(found, post, "other")] == [True, False]
+    assert [check.passed for check in introspection.explain_call(found, me, "")] == [False]
+    assert "User Profile" in introspection.explain_call(found, me, "")[0].says
 
 
 # The page -------------------------------------------------------------------------------------------------------------
@@ -226,8 +226,8 @@ def test_trying_many_is_slowed_down(developer: User, browser_of: Browser) -> Non
 
 def test_a_look_changes_nothing(program: Program, developer: User, everything: Callable[[], Any]) -> None:
     before = everything()
-    introspection.inspect(text=program.refresh_token, by=developer)
-    introspection.inspect(text=program.secret, by=developer)
+    introspection.introspect(text=program.refresh_token, by=developer)
+    introspection.introspect(text=program.secret, by=developer)
     assert everything() == before
 
 
@@ -260,10 +260,10 @@ def test_it_says_of_every_credential_what_the_token_service_and_a_call_would_say
     ENDINGS[ending](program, developer, group_admin)
 
     def works(text: str) -> bool:
-        return introspection.inspect(text=text, by=developer).works
+        return introspection.introspect(text=text, by=developer).works
 
     try:
-        authentication.caller_of(access)
+        authentication.get_access_context(access)
     except TokenInvalid:
         assert not works(access)
     else:

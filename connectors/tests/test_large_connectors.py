@@ -31,7 +31,7 @@ HOUR = dt.timedelta(hours=1)
 
 def shown(user: User) -> dict[str, Any]:
     """When each connector was used last, as its list says."""
-    rows: list[Any] = connectors.connector_page(user).items
+    rows: list[Any] = connectors.get_connector_page(user).items
     return {row.name: row.used_at for row in rows}
 
 
@@ -63,7 +63,7 @@ def test_a_connector_was_used_when_any_of_its_tokens_was(
 def test_a_use_that_is_written_late_moves_nothing_back(program: Program, developer: User) -> None:
     now, token = clock.now(), program.handoff.refresh_token
     for at in (now, now - HOUR):
-        usage.token_used(token.pk, at=at)
+        usage.note_token_used(token.pk, at=at)
         usage.flush()
     assert shown(developer) == {program.connector.name: now}
 
@@ -95,8 +95,8 @@ def large(program: Program, monkeypatch: pytest.MonkeyPatch, group_admin: User) 
 
 
 def test_more_than_a_page_says_are_not_counted(large: Program, developer: User) -> None:
-    listed: Any = connectors.connector_page(developer).items[0]
-    counts, stops = connectors.count_tabs(large.connector), connectors.stopping(large.connector)
+    listed: Any = connectors.get_connector_page(developer).items[0]
+    counts, stops = connectors.count_tabs(large.connector), connectors.count_stopping(large.connector)
     told = (listed.group_count, counts.grants, stops.groups, stops.live_tokens, stops.waiting_handoffs)
     assert told == (4,) * 5
     assert all(isinstance(count, Bounded) and count.is_more for count in told)
@@ -122,7 +122,7 @@ def test_the_end_of_the_next_token_is_that_of_a_live_one(
     assert told() == RefreshToken.objects.get(grant=first.grant).expires_at
     travel(days=4)
     assert told() > clock.now()
-    assert [token.expires_at for token in connectors.tokens_that_end(developer)][:1] in ([], [told()])
+    assert [token.expires_at for token in connectors.list_ending_tokens(developer)][:1] in ([], [told()])
     assert [ending.ends_at for ending in usage_queries.list_ending_credentials(program.connector)] == [told()]
 
 
@@ -132,7 +132,7 @@ def test_the_pages_of_a_connector_ask_as_much_for_many_grants_as_for_one(
     def asked() -> int:
         with CaptureQueriesContext(connection) as found:
             connectors.count_tabs(connectors.get_own_connector(developer, program.connector.pk))
-            connectors.stopping(program.connector)
+            connectors.count_stopping(program.connector)
         return len(found)
 
     before = asked()
@@ -147,7 +147,7 @@ def test_what_is_counted_is_read_by_an_index_that_has_nothing_else(connector: Co
         pytest.skip("PostgreSQL reads a table that is nearly empty as a whole")
     with CaptureQueriesContext(connection) as found:
         connectors.count_tabs(connector)
-        connectors.stopping(connector)
+        connectors.count_stopping(connector)
     steps = plans.steps_of(query["sql"] for query in found.captured_queries)
     assert not [step for step in steps if step.startswith("SCAN") and "subquery" not in step and "counted" not in step]
     assert [step for step in steps if "one_grant_a_connector_and_target" in step]
@@ -169,7 +169,7 @@ def test_the_inbox_goes_through_the_handoffs_of_all_own_connectors_in_their_orde
     newest_first = [row.pk for row in sorted(made, key=lambda row: (row.made_at, row.pk), reverse=True)]
     there, cursor = [], None
     for _page in range(20):
-        page = connectors.handoff_page(developer, cursor=cursor, size=2)
+        page = connectors.get_handoff_page(developer, cursor=cursor, size=2)
         there += [row.pk for row in page.items]
         if page.next_cursor is None:
             break
@@ -177,6 +177,6 @@ def test_the_inbox_goes_through_the_handoffs_of_all_own_connectors_in_their_orde
     assert there == newest_first
     back = [row.pk for row in page.items]
     while page.previous_cursor is not None:
-        page = connectors.handoff_page(developer, cursor=page.previous_cursor, size=2)
+        page = connectors.get_handoff_page(developer, cursor=page.previous_cursor, size=2)
         back = [row.pk for row in page.items] + back
     assert back == newest_first

@@ -16,7 +16,7 @@ from connectors.models import ConnectorSecret, LeakReport
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import form_to, text_of
-from connectors.token_format import Kind
+from connectors.token_format import CredentialKind
 from kaizala_console.dashboard.pending_actions import list_pending_actions
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +30,7 @@ def post(body: Any, **extra: Any) -> Any:
 
 
 def unknown() -> str:
-    return token_format.generate(Kind.SECRET).token
+    return token_format.generate(CredentialKind.SECRET).token
 
 
 # The wire -------------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from connectors.models import Connector, ConnectorSecret, Handoff, LeakReport, R
 from connectors.services import connectors, grants, leak_reports, refresh_tokens, secrets, user_tokens
 from connectors.tests.factories import Program, person_of
 from connectors.tests.test_successors import exchange
-from connectors.token_format import Kind
+from connectors.token_format import CredentialKind
 from kaizala_console.api.errors import RefreshTokenRefused, WrongConnectorCredentials
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken, TooSoon
@@ -82,7 +82,7 @@ def test_what_the_scanner_finds_can_be_reported_as_it_stands(program: Program, t
 
 
 def test_nothing_is_left_out_of_a_long_report(program: Program) -> None:
-    others = " ".join(token_format.generate(Kind.SECRET).token for _ in range(100))
+    others = " ".join(token_format.generate(CredentialKind.SECRET).token for _ in range(100))
     report(f"{others} {program.secret}")
     assert ConnectorSecret.objects.get().reported_at is not None
     with pytest.raises(RuleBroken, match="20,000") as caught:
@@ -92,7 +92,7 @@ def test_nothing_is_left_out_of_a_long_report(program: Program) -> None:
 
 def forged(token: str) -> str:
     """Another secret part under the same public part, with a checksum that is right."""
-    body = token[:21] + token_format.generate(Kind.SECRET).token[21:-6]
+    body = token[:21] + token_format.generate(CredentialKind.SECRET).token[21:-6]
     return body + token_format._checksum(body)
 
 
@@ -100,7 +100,7 @@ def test_who_knows_only_the_public_part_changes_nothing(program: Program, everyt
     before = everything()
     report(forged(program.secret))
     report(forged(program.refresh_token))
-    report(token_format.generate(Kind.REFRESH).token)
+    report(token_format.generate(CredentialKind.REFRESH).token)
     access = exchange(program).access_token
     report(
         token_format.mint_access_token(refresh_token_id=1, grant_id=ids.new_id(), generation=0, expires_at=clock.now())
@@ -143,7 +143,7 @@ def test_a_text_without_any_says_what_they_look_like(db: None) -> None:
 @pytest.mark.usefixtures("travel")  # the window does not end between two of them
 def test_one_address_cannot_report_for_ever(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "LEAK_REPORTS_PER_ADDRESS_PER_HOUR", 2)
-    token = token_format.generate(Kind.SECRET).token
+    token = token_format.generate(CredentialKind.SECRET).token
     report(token)
     report(token)
     with pytest.raises(TooSoon):

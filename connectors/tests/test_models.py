@@ -32,13 +32,13 @@ def refused(constraint: str, write: Any) -> None:
 
 
 def a_secret(connector: Connector, **fields: Any) -> ConnectorSecret:
-    made = token_format.generate(token_format.Kind.SECRET)
+    made = token_format.generate(token_format.CredentialKind.SECRET)
     columns = {"public_part": made.public_part, "pepper_id": made.pepper_id, "digest": made.digest}
     return ConnectorSecret.objects.create(connector=connector, created_by=connector.owner, **{**columns, **fields})
 
 
 def a_token(grant: Grant, **fields: Any) -> RefreshToken:
-    made = token_format.generate(token_format.Kind.REFRESH)
+    made = token_format.generate(token_format.CredentialKind.REFRESH)
     columns = {"public_part": made.public_part, "pepper_id": made.pepper_id, "digest": made.digest}
     return RefreshToken.objects.create(
         grant=grant,

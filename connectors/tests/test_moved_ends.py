@@ -77,9 +77,9 @@ def test_a_token_of_another_life_keeps_it(program: Program, group_admin: User, s
 
 def test_home_tells_of_a_token_that_ends_sooner_now(program: Program, developer: User, group_admin: User) -> None:
     program.handoff.delete()
-    assert not queries_connectors.tokens_that_end(developer).exists()
+    assert not queries_connectors.list_ending_tokens(developer).exists()
     move(program, group_admin, 10)
-    assert queries_connectors.tokens_that_end(developer).exists()
+    assert queries_connectors.list_ending_tokens(developer).exists()
 
 
 def test_tokens_that_were_ended_do_not_come_back(brief: Program, group_admin: User) -> None:

@@ -16,12 +16,12 @@ from connectors.services import connectors, one_time_secrets, secrets, token_cac
 from connectors.tests.factories import Program
 from connectors.tests.oauth_app import PKCE, VERIFIER, App
 from connectors.tests.pin_program import PinProgram, number_of
-from connectors.token_format import Kind
+from connectors.token_format import CredentialKind
 from kaizala_console.tests.leaks import Everything, watching
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Browser = Callable[..., Client]
-PREFIXES = tuple(Kind)
+PREFIXES = tuple(CredentialKind)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_claimed_by_a_program_and_kept_ready(everything: Everything, program: Pr
     both = {"applicationId": str(program.connector.pk), "applicationSecret": program.secret}
     claimed = everything.saw(post("/v1/handoffs/claim", {}, **both))
     assert claimed.json()["refreshToken"] == program.refresh_token
-    token_cache.keep(grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token)
+    token_cache.enable(grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token)
     everything.saw(Client().get("/v1/accessToken/warm", headers=both))
     assert left(everything, secret=program.secret, refresh_token=program.refresh_token) == {}
 

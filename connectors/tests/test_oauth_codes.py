@@ -148,9 +148,9 @@ def test_old_codes_are_forgotten(app: App, member: User, travel: Any) -> None:
     travel()
     app.code(member)
     travel(hours=23)
-    assert oauth.forget_old() == 0
+    assert oauth.delete_expired() == 0
     travel(hours=2)
-    assert oauth.forget_old() == 1
+    assert oauth.delete_expired() == 1
 
 
 @pytest.mark.postgresql

@@ -11,7 +11,7 @@ from django.urls import reverse
 from accounts.models import AuditEvent, User
 from connectors import authentication
 from connectors.models import AuthorizationCode, Connector, Grant, Webhook
-from connectors.permissions import ALL_SCOPES, PERMISSIONS, from_bits, scopes_of, to_bits
+from connectors.permissions import ALL_SCOPES, PERMISSIONS, from_bits, list_scopes, to_bits
 from connectors.services import access_requests, permissions, user_tokens
 from connectors.tests.factories import person_of
 from connectors.tests.oauth_app import BACK, App, post_form, query_of, refused
@@ -55,7 +55,7 @@ def test_only_the_scopes_that_were_asked_for_are_given(app: App, member: User) -
     grant = Grant.objects.get()
     assert grant.scope == ASKED
     assert {str(permission) for permission in grant.permissions} == {"groupinfo", "textmessage"}
-    assert authentication.caller_of(body["access_token"]).scopes == set(ASKED.split())
+    assert authentication.get_access_context(body["access_token"]).scopes == set(ASKED.split())
     assert AuditEvent.objects.get(tag="grant:user:agreed").after["scope"] == ASKED
 
 
@@ -68,7 +68,7 @@ def test_the_token_service_tells_the_same_scopes(app: App, signed_in: dict[str, 
 def test_without_a_scope_the_program_gets_all_that_the_connector_has(app: App, member: User) -> None:
     body = token_of(app, member, "")
     app.connector.refresh_from_db()
-    assert body["scope"].split() == scopes_of(app.connector.permissions)
+    assert body["scope"].split() == list_scopes(app.connector.permissions)
     assert Grant.objects.get().scope == ""
 
 
@@ -128,22 +128,28 @@ def test_more_that_a_person_approves_later_is_added(app: App, signed_in: dict[st
     )
     request = Grant.objects.get().requests.get()
     access_requests.approve_more(request=request, by=member, permissions=["media"])
-    assert authentication.caller_of(signed_in["access_token"]).scopes == {*ASKED.split(), "media.read", "media.write"}
+    assert authentication.get_access_context(signed_in["access_token"]).scopes == {
+        *ASKED.split(),
+        "media.read",
+        "media.write",
+    }
 
 
 def test_a_permission_that_the_connector_loses_is_lost_here_too(app: App, signed_in: dict[str, Any]) -> None:
     Connector.objects.update(permissions={"groupinfo"})
-    assert authentication.caller_of(signed_in["access_token"]).scopes == {"groupinfo.read"}
+    assert authentication.get_access_context(signed_in["access_token"]).scopes == {"groupinfo.read"}
     Connector.objects.update(permissions={"media"})
-    assert authentication.caller_of(signed_in["access_token"]).scopes == set()
+    assert authentication.get_access_context(signed_in["access_token"]).scopes == set()
 
 
 def test_who_signs_in_again_gives_what_is_asked_this_time(app: App, member: User, signed_in: dict[str, Any]) -> None:
     again = token_of(app, member, "groupmember.read")
-    assert authentication.caller_of(again["access_token"]).scopes == {"groupmember.read"}
+    assert authentication.get_access_context(again["access_token"]).scopes == {"groupmember.read"}
     whole = token_of(app, member, "")
     app.connector.refresh_from_db()
-    assert authentication.caller_of(whole["access_token"]).scopes == set(scopes_of(app.connector.permissions))
+    assert authentication.get_access_context(whole["access_token"]).scopes == set(
+        list_scopes(app.connector.permissions)
+    )
 
 
 def test_a_sign_in_gives_no_more_than_it_asked_of_what_a_second_admin_confirmed(
@@ -156,7 +162,7 @@ def test_a_sign_in_gives_no_more_than_it_asked_of_what_a_second_admin_confirmed(
     user_tokens.confirm(request=request, by=second_admin)
     app.browser = browser_of(organisation_admin)
     body = token_of(app, organisation_admin, "groupinfo.read")
-    assert authentication.caller_of(body["access_token"]).scopes == {"groupinfo.read"}
+    assert authentication.get_access_context(body["access_token"]).scopes == {"groupinfo.read"}
     request = user_tokens.ask(connector=app.connector, person=person, by=organisation_admin)
     user_tokens.confirm(request=request, by=second_admin)
     assert Grant.objects.get().scope == "", "what the two admins agree on in the console is all of it"
@@ -187,7 +193,7 @@ def test_a_refresh_without_a_scope_gives_the_same_again(app: App, signed_in: dic
 def test_a_refresh_may_ask_for_less_and_the_refresh_token_keeps_all(app: App, signed_in: dict[str, Any]) -> None:
     less = refresh(app, signed_in, scope="groupinfo.read").json()
     assert less["scope"] == "groupinfo.read"
-    assert authentication.caller_of(less["access_token"]).scopes == {"groupinfo.read"}
+    assert authentication.get_access_context(less["access_token"]).scopes == {"groupinfo.read"}
     assert call(less).status_code == 200
     assert call(less, "POST", "/v1/groups/x/messages", data="{}").status_code == 403
     assert refresh(app, less).json()["scope"] == ASKED
@@ -209,7 +215,7 @@ def test_a_bots_token_is_cut_down_as_the_one_that_asked_for_it(app: App, member:
         caller = refresh(app, token, **({"scope": scope} if scope else {})).json()
         given = call(caller, path=f"/v1/bot/accessToken/{bot['id']}").json()
         assert set(given["scope"].split(",")) == expected
-        assert authentication.caller_of(given["accessToken"]).scopes == expected
+        assert authentication.get_access_context(given["accessToken"]).scopes == expected
 
 
 def test_each_scope_keeps_its_bit() -> None:

@@ -74,13 +74,13 @@ def test_the_list_has_own_connectors_in_each_order(theirs: dict[str, Program], d
         ("newest", ["Shared", "Alpha", "Beta"]),
         ("oldest", ["Beta", "Alpha", "Shared"]),
     ):
-        rows = pages_of(lambda sort=sort, **page: queries.connector_page(developer, sort=sort, **page))
+        rows = pages_of(lambda sort=sort, **page: queries.get_connector_page(developer, sort=sort, **page))
         assert [row.name for row in rows] == names
         assert all(row.mine for row in rows)
     connectors.suspend(connector=theirs["Alpha"].connector, by=developer)
-    assert [row.name for row in queries.connector_page(developer, state="suspended").items] == ["Alpha"]
-    assert [row.name for row in queries.connector_page(developer, search="h").items] == ["Alpha", "Shared"]
-    assert queries.connector_page(developer, search="other").items == []
+    assert [row.name for row in queries.get_connector_page(developer, state="suspended").items] == ["Alpha"]
+    assert [row.name for row in queries.get_connector_page(developer, search="h").items] == ["Alpha", "Shared"]
+    assert queries.get_connector_page(developer, search="other").items == []
 
 
 def test_only_own_connectors_are_sorted_by_use(
@@ -95,12 +95,12 @@ def test_only_own_connectors_are_sorted_by_use(
 def test_the_inbox_has_the_handoffs_of_own_connectors(theirs: dict[str, Program], developer: User) -> None:
     claim(theirs["Beta"].handoff, developer)
     waiting = [theirs[name].handoff for name in ("Shared", "Alpha")]
-    assert pages_of(lambda **page: queries.handoff_page(developer, **page)) == waiting
-    assert pages_of(lambda **page: queries.handoff_page(developer, waiting=False, **page))[:1] != []
-    ended = {row.connector_id for row in queries.handoff_page(developer, waiting=False).items}
+    assert pages_of(lambda **page: queries.get_handoff_page(developer, **page)) == waiting
+    assert pages_of(lambda **page: queries.get_handoff_page(developer, waiting=False, **page))[:1] != []
+    ended = {row.connector_id for row in queries.get_handoff_page(developer, waiting=False).items}
     assert ended == {theirs["Beta"].connector.pk}
     by_end = sorted(waiting, key=lambda row: (row.expires_at, row.pk))
-    assert list(queries.waiting_handoffs(developer)) == by_end
+    assert list(queries.list_waiting_handoffs(developer)) == by_end
 
 
 def test_home_tells_of_own_connectors_and_of_nobody_elses(
@@ -120,11 +120,11 @@ def test_tokens_that_end_and_leaks_are_of_own_connectors(
     own = [theirs[name] for name in ("Alpha", "Shared")]
     for program in (*own, theirs["Other"]):
         leak_reports.report(text=program.secret, address="192.0.2.9")
-    found = queries.open_leak_reports(queries.of_own_connectors(developer))
+    found = queries.list_open_leak_reports(queries.filter_own(developer))
     assert sorted(report.connector.name for report in found) == ["Alpha", "Shared"]
     Handoff.objects.all().delete()
     travel(days=350)
-    ending = queries_connectors.tokens_that_end(developer)
+    ending = queries_connectors.list_ending_tokens(developer)
     assert sorted(token.connector.name for token in ending) == ["Alpha", "Beta", "Shared"]
 
 

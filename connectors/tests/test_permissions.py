@@ -11,7 +11,7 @@ from accounts.models import AuditEvent, User
 from accounts.tests.factories import make_user
 from connectors import authentication, policies
 from connectors.models import AccessRequest, Connector, Grant, RequestState
-from connectors.permissions import Permission, permissions_of
+from connectors.permissions import Permission, get_permissions
 from connectors.services import access_requests, connectors, grants, permissions
 from connectors.services.access_requests import new_once
 from connectors.tests import factories
@@ -36,7 +36,7 @@ def test_more_is_asked_of_each_grant_and_the_old_grant_goes_on(program: Program)
     token = exchange(program).access_token
     changed = change(program.connector, COMMON | {POLLS}, reason="For the weekly poll.")
     assert (changed.added, changed.requests_made, changed.grants_cut) == (frozenset({POLLS}), 1, 0)
-    assert permissions_of(authentication.caller_of(token).scopes) == COMMON
+    assert get_permissions(authentication.get_access_context(token).scopes) == COMMON
     assert pending().permissions == {POLLS}
     assert (pending().grant, pending().reason) == (program.grant, "For the weekly poll.")
 
@@ -46,7 +46,7 @@ def test_an_admin_gives_some_of_it_and_running_tokens_may_at_once(program: Progr
     change(program.connector, COMMON | {POLLS, MEDIA})
     request = pending()
     access_requests.approve_more(request=request, by=group_admin, permissions=[POLLS])
-    assert permissions_of(authentication.caller_of(token).scopes) == COMMON | {POLLS}
+    assert get_permissions(authentication.get_access_context(token).scopes) == COMMON | {POLLS}
     request.refresh_from_db()
     assert (request.state, request.given, request.decided_by) == (
         RequestState.APPROVED,
@@ -55,7 +55,7 @@ def test_an_admin_gives_some_of_it_and_running_tokens_may_at_once(program: Progr
     )
     with pytest.raises(Conflict, match="approved"):
         access_requests.approve_more(request=request, by=group_admin, permissions=[MEDIA])
-    assert permissions_of(authentication.caller_of(token).scopes) == COMMON | {POLLS}
+    assert get_permissions(authentication.get_access_context(token).scopes) == COMMON | {POLLS}
 
 
 def test_an_admin_gives_none_of_it(program: Program, group_admin: User) -> None:
@@ -63,7 +63,7 @@ def test_an_admin_gives_none_of_it(program: Program, group_admin: User) -> None:
     change(program.connector, COMMON | {POLLS})
     request = access_requests.refuse(request=pending(), by=group_admin)
     assert request.state is RequestState.REFUSED
-    assert permissions_of(authentication.caller_of(token).scopes) == COMMON
+    assert get_permissions(authentication.get_access_context(token).scopes) == COMMON
 
 
 @pytest.mark.parametrize("verb", ["deactivate", "suspend"])
@@ -109,11 +109,11 @@ def test_less_applies_to_running_tokens_at_once_and_does_not_come_back_by_itself
     token = exchange(program).access_token
     changed = change(program.connector, COMMON - {Permission.TEXT_MESSAGE})
     assert (changed.removed, changed.grants_cut, changed.requests_made) == (frozenset({Permission.TEXT_MESSAGE}), 1, 0)
-    assert Permission.TEXT_MESSAGE not in permissions_of(authentication.caller_of(token).scopes)
+    assert Permission.TEXT_MESSAGE not in get_permissions(authentication.get_access_context(token).scopes)
     change(program.connector, COMMON)
-    assert Permission.TEXT_MESSAGE not in permissions_of(authentication.caller_of(token).scopes)
+    assert Permission.TEXT_MESSAGE not in get_permissions(authentication.get_access_context(token).scopes)
     access_requests.approve_more(request=pending(), by=group_admin, permissions=[Permission.TEXT_MESSAGE])
-    assert permissions_of(authentication.caller_of(token).scopes) == COMMON
+    assert get_permissions(authentication.get_access_context(token).scopes) == COMMON
 
 
 def test_asking_for_more_again_widens_what_waits(program: Program) -> None:

@@ -27,7 +27,7 @@ def pair(request: pytest.FixtureRequest) -> Pair:
 
 def code_of(text: str) -> str:
     with pytest.raises(RuleBroken) as caught:
-        public_keys.read(text)
+        public_keys.parse(text)
     assert caught.value.field == "public_key"
     said = str(caught.value)
     assert not [part for part in text.split() if len(part) > 20 and part in said]
@@ -35,8 +35,8 @@ def code_of(text: str) -> str:
 
 
 def test_jwk_and_pem_are_the_same_key_with_the_same_fingerprint(pair: Pair) -> None:
-    key = public_keys.read(pair.public_jwk)
-    assert public_keys.read(pair.public_pem) == key
+    key = public_keys.parse(pair.public_jwk)
+    assert public_keys.parse(pair.public_pem) == key
     assert key.fingerprint == pair.fingerprint
     assert len(key.fingerprint) == 43
 
@@ -44,23 +44,23 @@ def test_jwk_and_pem_are_the_same_key_with_the_same_fingerprint(pair: Pair) -> N
 def test_the_fingerprint_is_the_thumbprint_of_rfc_7638() -> None:
     # RFC 8037, appendix A.6, gives this X25519 key; its thumbprint is that of any JOSE library.
     jwk: dict[str, Any] = {"kty": "OKP", "crv": "X25519", "x": "3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08"}
-    assert public_keys.read(json.dumps(jwk)).fingerprint == OKPKey.import_key(jwk).thumbprint()
-    assert public_keys.read(json.dumps({"alg": "ECDH-ES", "use": "enc", "kid": "Bob", **jwk})).jwk == jwk
+    assert public_keys.parse(json.dumps(jwk)).fingerprint == OKPKey.import_key(jwk).thumbprint()
+    assert public_keys.parse(json.dumps({"alg": "ECDH-ES", "use": "enc", "kid": "Bob", **jwk})).jwk == jwk
 
 
 @pytest.mark.parametrize("around", ["{}", "\n\n {} \n", "\ufeff{}"])
 def test_what_stands_around_a_key_does_not_matter(pair: Pair, around: str) -> None:
-    assert public_keys.read(around.replace("{}", pair.public_pem)) == public_keys.read(pair.public_jwk)
+    assert public_keys.parse(around.replace("{}", pair.public_pem)) == public_keys.parse(pair.public_jwk)
 
 
 def test_a_set_of_one_key_is_that_key(pair: Pair) -> None:
-    assert public_keys.read(f'{{"keys": [{pair.public_jwk}]}}').fingerprint == pair.fingerprint
+    assert public_keys.parse(f'{{"keys": [{pair.public_jwk}]}}').fingerprint == pair.fingerprint
     assert code_of(f'{{"keys": [{pair.public_jwk}, {pair.public_jwk}]}}') == "key_set"
     assert code_of('{"keys": []}') == "key_set"
 
 
 def test_what_is_sealed_opens_with_the_private_key_alone(pair: Pair) -> None:
-    key = public_keys.read(pair.public_jwk)
+    key = public_keys.parse(pair.public_jwk)
     sealed = public_keys.seal(TOKEN, jwk=key.jwk, fingerprint=key.fingerprint)
     assert pair.opens(sealed) == TOKEN
     other = x25519() if key.curve == "X25519" else p256()
@@ -69,7 +69,7 @@ def test_what_is_sealed_opens_with_the_private_key_alone(pair: Pair) -> None:
 
 
 def test_what_is_sealed_says_how_and_for_whom_and_is_never_the_same_twice(pair: Pair) -> None:
-    key = public_keys.read(pair.public_jwk)
+    key = public_keys.parse(pair.public_jwk)
     sealed = [public_keys.seal(TOKEN, jwk=key.jwk, fingerprint=key.fingerprint) for _ in range(2)]
     header = json.loads(urlsafe_b64decode(sealed[0].partition(".")[0] + "=="))
     assert (header["alg"], header["enc"], header["kid"]) == ("ECDH-ES+A256KW", "A256GCM", pair.fingerprint)
@@ -150,7 +150,7 @@ members = st.fixed_dictionaries(
 )
 def test_whatever_is_pasted_is_a_key_or_a_clear_word(text: str) -> None:
     try:
-        key = public_keys.read(text)
+        key = public_keys.parse(text)
     except RuleBroken:
         return
     assert public_keys.seal(TOKEN, jwk=key.jwk, fingerprint=key.fingerprint)

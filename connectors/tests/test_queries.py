@@ -26,7 +26,7 @@ from kaizala_console.lib.pagination import BadCursor
 
 
 def names(user: User, **options: Any) -> list[str]:
-    return [connector.name for connector in queries.connector_page(user, **options).items]
+    return [connector.name for connector in queries.get_connector_page(user, **options).items]
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_every_order_goes_through_all_pages_without_skipping(developer: User, gr
     seen: list[str] = []
     cursor: str | None = None
     for _ in range(5):
-        page = queries.connector_page(developer, sort=sort, cursor=cursor, size=2)
+        page = queries.get_connector_page(developer, sort=sort, cursor=cursor, size=2)
         seen += [connector.name for connector in page.items]
         cursor = page.next_cursor
         if cursor is None:
@@ -100,7 +100,7 @@ def test_every_order_goes_through_all_pages_without_skipping(developer: User, gr
 @pytest.mark.postgresql
 def test_a_forged_page_mark_is_refused(developer: User) -> None:
     with pytest.raises(BadCursor):
-        queries.connector_page(developer, cursor="forged")
+        queries.get_connector_page(developer, cursor="forged")
 
 
 def test_use_and_end_are_known_to_owners_alone(
@@ -109,10 +109,10 @@ def test_use_and_end_are_known_to_owners_alone(
     let_in(program.connector, group_admin, ends_at=clock.now() + dt.timedelta(days=9))
     now = travel(hours=1)
     exchange(program)
-    mine: Any = queries.connector_page(developer).items[0]
+    mine: Any = queries.get_connector_page(developer).items[0]
     assert (mine.mine, mine.group_count, mine.used_at) == (True, 2, now)
     assert mine.ends_at < now + dt.timedelta(days=9)
-    theirs: Any = queries.connector_page(stranger, everybodys=True, sort="used").items[0]
+    theirs: Any = queries.get_connector_page(stranger, everybodys=True, sort="used").items[0]
     assert (theirs.mine, theirs.group_count, theirs.used_at, theirs.ends_at) == (False, 2, None, None)
 
 
@@ -143,7 +143,7 @@ def test_counts_say_what_would_stop(program: Program, developer: User, group_adm
     grants.revoke(grant=gone.grant, by=group_admin)
     counts = queries.count_tabs(program.connector)
     assert (counts.grants, counts.live_secrets, counts.requests, counts.webhooks, counts.bots) == (2, 1, 0, 0, 0)
-    stops = queries.stopping(program.connector)
+    stops = queries.count_stopping(program.connector)
     assert (stops.groups, stops.live_tokens, stops.live_secrets, stops.waiting_handoffs) == (2, 2, 1, 2)
 
 
@@ -152,17 +152,17 @@ def test_secrets_come_live_ones_first(connector: Connector, developer: User) -> 
     second, _ = secrets.add(connector=connector, by=developer)
     secrets.revoke(secret=first, by=developer)
     third, _ = secrets.add(connector=connector, by=developer)
-    assert list(queries.secrets_of(connector)) == [third, second, first]
+    assert list(queries.list_secrets(connector)) == [third, second, first]
 
 
 @pytest.mark.postgresql
 def test_grants_in_force_and_ended_ones_are_apart(program: Program, group_admin: User) -> None:
     other = let_in(program.connector, group_admin, target_name="Drivers")
     grants.revoke(grant=program.grant, by=group_admin)
-    assert queries.grant_page(program.connector).items == [other.grant]
-    assert queries.grant_page(program.connector, ended=True).items == [program.grant]
-    assert queries.grant_page(program.connector, search="driv").items == [other.grant]
-    assert queries.grant_page(program.connector, search="night").items == []
+    assert queries.get_grant_page(program.connector).items == [other.grant]
+    assert queries.get_grant_page(program.connector, ended=True).items == [program.grant]
+    assert queries.get_grant_page(program.connector, search="driv").items == [other.grant]
+    assert queries.get_grant_page(program.connector, search="night").items == []
 
 
 @pytest.mark.postgresql
@@ -171,7 +171,7 @@ def test_a_line_about_a_grant_has_its_handoffs_and_live_tokens(
 ) -> None:
     travel(minutes=1)
     newer = grants.regenerate(grant=program.grant, by=group_admin)
-    line: Any = queries.grant_page(program.connector).items[0]
+    line: Any = queries.get_grant_page(program.connector).items[0]
     assert line.handoffs_newest_first == [newer, program.handoff]
     assert line.live_tokens == [newer.refresh_token]
 
@@ -182,10 +182,10 @@ def test_the_inbox_is_the_owners_and_lists_what_waits_or_what_ended(
 ) -> None:
     other = let_in(program.connector, group_admin)
     handoffs.claim(handoff=other.handoff, by=developer, idempotency_key=one_time_secrets.new_form_key(), address=None)
-    assert queries.handoff_page(developer).items == [program.handoff]
-    assert queries.handoff_page(developer, waiting=False).items == [other.handoff]
-    assert queries.handoff_page(stranger).items == queries.handoff_page(group_admin).items == []
-    assert list(queries.waiting_handoffs(developer)) == [program.handoff]
+    assert queries.get_handoff_page(developer).items == [program.handoff]
+    assert queries.get_handoff_page(developer, waiting=False).items == [other.handoff]
+    assert queries.get_handoff_page(stranger).items == queries.get_handoff_page(group_admin).items == []
+    assert list(queries.list_waiting_handoffs(developer)) == [program.handoff]
 
 
 def test_both_sides_of_a_handoff_see_it_and_strangers_do_not(
@@ -225,11 +225,11 @@ def test_many_rows_cost_as_many_queries_as_one(
     def read() -> int:
         with CaptureQueriesContext(connection) as captured:
             if which == "connectors":
-                _touch_connectors(queries.connector_page(developer, sort="ends"))
+                _touch_connectors(queries.get_connector_page(developer, sort="ends"))
             elif which == "grants":
-                _touch_grants(queries.grant_page(connector))
+                _touch_grants(queries.get_grant_page(connector))
             else:
-                _touch_handoffs(queries.handoff_page(developer))
+                _touch_handoffs(queries.get_handoff_page(developer))
         return len(captured)
 
     let_in(connector, group_admin)

@@ -73,7 +73,7 @@ class Busy:
         while not self.done.is_set():
             self._try("exchange", lambda: self.given.append(exchange(self.program).access_token))
             if self.given:
-                self._try("call", lambda: authentication.caller_of(self.given[-1]))
+                self._try("call", lambda: authentication.get_access_context(self.given[-1]))
 
     def _try(self, name: str, act: Callable[[], Any]) -> None:
         after = self.ended.is_set()  # looked at before the request begins
@@ -242,7 +242,7 @@ def test_nothing_is_accepted_after_the_end_is_committed(
         assert len(busy.given) >= Busy.WARM
         for token in busy.given:
             with pytest.raises(TokenInvalid):
-                authentication.caller_of(token)
+                authentication.get_access_context(token)
 
 
 # Successors -------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from django.db import connection
 from accounts.models import User
 from connectors import authentication
 from connectors.models import AccessRequest, Connector, Grant, RequestState
-from connectors.permissions import Permission, scopes_of
+from connectors.permissions import Permission, list_scopes
 from connectors.services import access_requests, connectors, grants, permissions
 from connectors.services.access_requests import new_once
 from connectors.tests import factories
@@ -81,7 +81,7 @@ def test_what_was_removed_is_not_accepted_again_whoever_answers_at_the_same_mome
             partial(permissions.change, connector=connector, permissions=COMMON, by=developer),
         )
         assert len(wins(results)) >= 1, results
-        assert authentication.caller_of(token).scopes.isdisjoint(scopes_of([POLLS]))
+        assert authentication.get_access_context(token).scopes.isdisjoint(list_scopes([POLLS]))
         assert POLLS not in Grant.objects.get(pk=program.grant.pk).permissions
         grants.revoke(grant=program.grant, by=group_admin)
         connector.secrets.update(revoked_at=program.grant.granted_at)
@@ -101,7 +101,7 @@ def test_an_answer_never_revives_what_ends_at_the_same_moment(developer: User, g
         )
         at_once(partial(access_requests.approve_more, request=request, by=group_admin, permissions=[POLLS]), ends)
         with pytest.raises(TokenInvalid):
-            authentication.caller_of(token)
+            authentication.get_access_context(token)
         assert not AccessRequest.objects.waiting().exists()
 
 

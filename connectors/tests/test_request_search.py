@@ -160,7 +160,7 @@ def test_pages_of_a_search_go_on_with_it_and_cost_the_same(
     assert cost() == few
     there, cursor = [], None
     for _page in range(3):
-        page = access_requests.request_page(connector, show="refused", search="depot", cursor=cursor, size=2)
+        page = access_requests.get_request_page(connector, show="refused", search="depot", cursor=cursor, size=2)
         there += [row.pk for row in page.items]
         cursor = page.next_cursor
     assert sorted(there) == sorted(made)

@@ -12,7 +12,7 @@ from pytest_django import Settings
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, RefreshToken
 from connectors.services import grants, token_exchange
-from connectors.services.refresh_tokens import successor_from
+from connectors.services.refresh_tokens import get_successor_start
 from connectors.services.token_exchange import Exchange
 from connectors.tests import factories
 from connectors.tests.factories import Program
@@ -144,4 +144,4 @@ def test_ninety_percent_are_counted_in_whole_days_where_there_are_enough(
 ) -> None:
     issued_at = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     token = RefreshToken(issued_at=issued_at, expires_at=issued_at + life)
-    assert successor_from(token) == issued_at + offered_after
+    assert get_successor_start(token) == issued_at + offered_after

@@ -41,11 +41,13 @@ def service(settings: Settings) -> Iterator[Answering]:
 
 
 def keep(program: Program, by: User) -> CachedToken:
-    return token_cache.keep(grant=program.grant, by=by, secret=program.secret, refresh_token=program.refresh_token)
+    return token_cache.enable(grant=program.grant, by=by, secret=program.secret, refresh_token=program.refresh_token)
 
 
 def give(program: Program, grant_id: str = "") -> str:
-    _warm, token = token_cache.give(connector_id=str(program.connector.pk), secret=program.secret, grant_id=grant_id)
+    _warm, token = token_cache.get_token(
+        connector_id=str(program.connector.pk), secret=program.secret, grant_id=grant_id
+    )
     return token
 
 
@@ -63,7 +65,7 @@ def test_entrusted_credentials_become_a_token_that_works(
     keep(program, developer)
     token_cache.fetch(cached_token_id=the_row().pk)
     token = give(program)
-    assert authentication.caller_of(token).grant.pk == program.grant.pk
+    assert authentication.get_access_context(token).grant.pk == program.grant.pk
     cached = the_row()
     assert (cached.state(clock.now()), cached.failures, cached.last_error) == ("ready", 0, "")
     left = (cached.next_attempt_at or clock.now()) - clock.now()
@@ -167,7 +169,7 @@ def test_a_given_token_is_refused_with_the_next_request_after_the_removal(
     token = give(program)
     grants.revoke(grant=program.grant, by=group_admin)
     with pytest.raises(TokenInvalid):
-        authentication.caller_of(token)
+        authentication.get_access_context(token)
     with pytest.raises(NotFound):
         give(program)
 
@@ -257,7 +259,7 @@ def test_only_owners_entrust_and_stop(
         with pytest.raises(NotFound):
             keep(program, user)
         with pytest.raises(NotFound):
-            token_cache.stop(grant=program.grant, by=user)
+            token_cache.disable(grant=program.grant, by=user)
     assert everything() == before
 
 
@@ -273,10 +275,10 @@ def test_credentials_of_something_else_are_not_taken(
         (program.secret, program.secret, "refresh_token"),
     ]:
         with pytest.raises(RuleBroken) as rule:
-            token_cache.keep(grant=program.grant, by=developer, secret=secret, refresh_token=refresh_token)
+            token_cache.enable(grant=program.grant, by=developer, secret=secret, refresh_token=refresh_token)
         assert rule.value.field == field
     with pytest.raises(RuleBroken):
-        token_cache.keep(
+        token_cache.enable(
             grant=elsewhere.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token
         )
     assert not CachedToken.objects.exists()
@@ -292,8 +294,8 @@ def test_a_removed_access_takes_nothing(program: Program, developer: User, group
 @pytest.mark.postgresql
 def test_stop_wipes_the_row_and_says_whether_there_was_one(program: Program, developer: User) -> None:
     keep(program, developer)
-    assert token_cache.stop(grant=program.grant, by=developer)
-    assert not token_cache.stop(grant=program.grant, by=developer)
+    assert token_cache.disable(grant=program.grant, by=developer)
+    assert not token_cache.disable(grant=program.grant, by=developer)
     assert not CachedToken.objects.exists()
     assert AuditEvent.objects.filter(tag="grant:warmtoken:stopped").count() == 1
 
@@ -316,7 +318,7 @@ def test_a_program_is_given_nothing_that_is_not_its_own(
         with pytest.raises(NotFound):
             give(other, grant_id)
     with pytest.raises(WrongConnectorCredentials):
-        token_cache.give(connector_id=str(program.connector.pk), secret=other.secret, grant_id="")
+        token_cache.get_token(connector_id=str(program.connector.pk), secret=other.secret, grant_id="")
     assert give(program, str(program.grant.pk).upper())
 
 

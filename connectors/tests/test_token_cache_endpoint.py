@@ -25,7 +25,7 @@ def take(client: Client, program: Program, path: str = "/v1/accessToken/warm", *
 def cached(live_server: Any, settings: Settings, program: Program, developer: User) -> CachedToken:
     """A token of the program's grant is ready."""
     settings.TOKEN_SERVICE_URL = live_server.url
-    kept = token_cache.keep(
+    kept = token_cache.enable(
         grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token
     )
     token_cache.fetch(cached_token_id=kept.pk)

@@ -85,7 +85,7 @@ def test_the_connector_id_may_be_spelled_in_any_way(program: Program, spelling: 
         {"applicationSecret": "AB12CD34EF"},
         {"applicationSecret": "x" * 10_000},
         {"applicationSecret": "\x00\xff"},
-        {"applicationSecret": token_format.generate(token_format.Kind.SECRET).token},
+        {"applicationSecret": token_format.generate(token_format.CredentialKind.SECRET).token},
     ],
 )
 def test_a_wrong_id_or_secret_is_refused_without_saying_which(program: Program, header: dict[str, str]) -> None:
@@ -101,7 +101,7 @@ def test_the_secret_of_another_connector_is_wrong(program: Program, developer: U
 
 
 def test_a_secret_whose_public_part_was_guessed_is_wrong(program: Program) -> None:
-    forged = token_format.generate(token_format.Kind.SECRET)
+    forged = token_format.generate(token_format.CredentialKind.SECRET)
     body = program.secret[:21] + forged.token[21:-6]
     with pytest.raises(WrongConnectorCredentials):
         exchange(program, applicationSecret=body + token_format._checksum(body))
@@ -133,7 +133,7 @@ def test_an_unknown_refresh_token_is_called_unknown(program: Program, developer:
     assert why(program, refreshToken="eyJhbGciOi.an.old.one") == not_whole
     assert why(program, refreshToken=program.secret) == not_whole
     not_made = "Refresh token unknown: no such token was made for this connector."
-    assert why(program, refreshToken=token_format.generate(token_format.Kind.REFRESH).token) == not_made
+    assert why(program, refreshToken=token_format.generate(token_format.CredentialKind.REFRESH).token) == not_made
     other = factories.make_program(factories.make_connector(developer), group_admin)
     assert why(program, refreshToken=other.refresh_token) == not_made
     body = program.refresh_token[:21] + other.refresh_token[21:-6]
@@ -268,7 +268,7 @@ def test_without_an_audit_row_there_is_no_first_use(
 
 
 def test_an_access_token_is_the_callers(program: Program, group_admin: User) -> None:
-    caller = authentication.caller_of(exchange(program).access_token)
+    caller = authentication.get_access_context(exchange(program).access_token)
     assert caller.grant == program.grant
     assert caller.person == factories.person_of(group_admin)
 

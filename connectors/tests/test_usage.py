@@ -115,7 +115,7 @@ def test_a_write_that_comes_late_does_not_turn_the_last_use_back(program: Progra
     token = RefreshToken.objects.get()
     later = clock.now() + dt.timedelta(minutes=1)
     RefreshToken.objects.update(last_used_at=later)
-    usage.token_used(token.pk, at=clock.now())
+    usage.note_token_used(token.pk, at=clock.now())
     usage.flush()
     assert RefreshToken.objects.get().last_used_at == later
 

@@ -18,7 +18,7 @@ from accounts.audit.events import EventType
 from accounts.models import AuditEvent, User
 from accounts.tests.factories import make_person, verify
 from connectors.models import Connector, Grant, Handoff, RefreshToken
-from connectors.permissions import listed
+from connectors.permissions import to_form_value
 from connectors.services import connectors, handoffs, refresh_tokens, user_tokens
 from connectors.tests.factories import make_connector, person_of
 
@@ -30,7 +30,7 @@ def page_of(connector: Connector) -> str:
 
 
 def generate(browser: Client, connector: Connector, user: User, **other: str) -> Any:
-    shown = listed(Connector.objects.get(pk=connector.pk).permissions)
+    shown = to_form_value(Connector.objects.get(pk=connector.pk).permissions)
     return browser.post(
         page_of(connector), {"act": "generate", "person": str(person_of(user).pk), "shown": shown, **other}
     )
@@ -62,7 +62,7 @@ def test_what_the_connector_asks_for_since_the_page_was_shown_is_shown_first(
     connector: Connector, member: User, browser_of: BrowserOf
 ) -> None:
     browser = browser_of(member)
-    shown = listed(connector.permissions)
+    shown = to_form_value(connector.permissions)
     assert f'name="shown" value="{shown}"' in browser.get(page_of(connector)).content.decode()
     Connector.objects.update(permissions=connector.permissions | {"tenant"})
     answer = generate(browser, connector, member, shown=shown)

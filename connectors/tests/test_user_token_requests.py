@@ -19,7 +19,7 @@ from accounts.models import AuditEvent, User
 from accounts.services import credential_hold
 from accounts.tests.factories import make_user
 from connectors.models import Connector, Grant, Handoff, UserTokenRequest, UserTokenRequestState
-from connectors.permissions import Permission, listed, to_stored
+from connectors.permissions import Permission, to_form_value, to_stored
 from connectors.services import connectors, user_tokens
 from connectors.tests.factories import person_of
 from kaizala_console.dashboard.pending_actions import list_pending_actions
@@ -78,7 +78,7 @@ def test_the_page_asks_instead_of_granting(
     form = {
         "act": "generate",
         "person": str(person_of(organisation_admin).pk),
-        "shown": listed(connector.permissions),
+        "shown": to_form_value(connector.permissions),
     }
     first, second = browser.post(address, form), browser.post(address, form)
     request = UserTokenRequest.objects.get()

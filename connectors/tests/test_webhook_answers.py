@@ -66,7 +66,7 @@ def test_nothing_in_a_text_acts_upon_a_screen() -> None:
 
 
 def test_our_own_credentials_and_their_token_are_taken_out() -> None:
-    secret = token_format.generate(token_format.Kind.SECRET).token
+    secret = token_format.generate(token_format.CredentialKind.SECRET).token
     found = kept(f"<b>{TOKEN}</b> {secret}".encode(), Location=f"https://x.example/?t={TOKEN}", Server="nginx")
     assert found.text == "<b>…</b> …"
     assert found.headers == {"Location": "https://x.example/?t=…", "Server": "nginx"}

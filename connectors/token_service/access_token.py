@@ -61,7 +61,7 @@ def exchange(call: Call) -> dict[str, str | int]:
 def warm_token(call: Call) -> dict[str, str | int]:
     """Headers `applicationId`, `applicationSecret`, and `grantId` when several are kept for the connector."""
     request = call.request
-    cached, token = token_cache.give(
+    cached, token = token_cache.get_token(
         connector_id=header(request, "applicationId"),
         secret=header(request, "applicationSecret"),
         grant_id=header(request, "grantId"),

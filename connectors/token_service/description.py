@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.http import HttpResponse
 from pydantic import ConfigDict
 
-from connectors.description import description
+from connectors.description import get_description
 from kaizala_console.api import responses
 from kaizala_console.api.endpoint import Call, operation
 from kaizala_console.api.headers import header
@@ -29,7 +29,7 @@ class Document(Answer):
 @operation(summary="Read this document", response=Document, headers={"If-None-Match": "The `ETag` of a copy."})
 def read_description(call: Call) -> HttpResponse:
     """Open to everybody. A copy that is still right is answered with 304."""
-    made = description()
+    made = get_description()
     headers = {"ETag": made.etag, "Cache-Control": CACHED}
     known = [each.strip().removeprefix("W/") for each in header(call.request, "If-None-Match").split(",")]
     if made.etag in known or "*" in known:

@@ -77,7 +77,7 @@ def generate_pin(call: Call) -> dict[str, str]:
 def login(call: Call) -> dict[str, str | int]:
     """Signing in again ends the token before it: a connector has one grant for a person."""
     body: LoginWithPin = call.body
-    made = user_tokens.log_in(
+    made = user_tokens.exchange_pin(
         connector_id=body.application_id,
         secret=body.application_secret.strip() or header(call.request, "applicationSecret"),
         number=body.mobile_number,

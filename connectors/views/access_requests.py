@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.models import User
 from accounts.views.decorators import signed_in, user_of
 from connectors.models import AccessRequest, Connector, ConnectorState, RequestState
-from connectors.permissions import can_and_cannot, list_labels
+from connectors.permissions import describe_permissions, list_labels
 from connectors.queries import access_requests, connectors
 from connectors.services import access_requests as requests
 from connectors.services.access_requests import LONGEST_REASON, new_once
@@ -53,7 +53,7 @@ def listing(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     show = request.GET.get("show", "") if request.GET.get("show", "") in SHOWS else ""
     search = request.GET.get("q", "").strip()[:120]
     try:
-        page = access_requests.request_page(connector, show=show, search=search, cursor=request.GET.get("cursor"))
+        page = access_requests.get_request_page(connector, show=show, search=search, cursor=request.GET.get("cursor"))
     except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     chips = links.search_chips(request, search)
@@ -61,7 +61,7 @@ def listing(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         label = SHOWS[show] if show in ("earlier", "all") else _("State: %(state)s") % {"state": SHOWS[show]}
         chips.append({"label": str(label), "remove_url": links.url_with(request, show=None, cursor=None)})
     context |= {
-        "rows": [row_of(asked) for asked in page.items],
+        "rows": [get_row(asked) for asked in page.items],
         "show": show,
         "search": search,
         "shows": [{"value": key, "label": words, "chosen": key == show} for key, words in SHOWS.items()],
@@ -108,31 +108,31 @@ def send(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 def _asked_before(request: HttpRequest, user: User, connector: Connector) -> AccessRequest | None:
     """What "Ask again" fills the form with: `?again=` names a request of this connector. Raises NotFound."""
     key = ids.parse_guid(request.GET.get("again", ""))
-    return access_requests.own_request(user, connector, key) if key else None
+    return access_requests.get_own_request(user, connector, key) if key else None
 
 
 @require_GET
 @signed_in
 @live.polled
-def one(request: HttpRequest, connector_id: UUID, request_id: UUID) -> HttpResponse:
+def request_page(request: HttpRequest, connector_id: UUID, request_id: UUID) -> HttpResponse:
     """One request: its link to copy, and what became of it. An open page shows by itself that it was answered."""
     user = user_of(request)
     connector = connectors.get_own_connector(user, connector_id)
     etag = live.etag(user.pk, connectors.get_request_version(request_id))
     if unchanged := live.unchanged(request, etag):
         return unchanged
-    asked = access_requests.own_request(user, connector, request_id)
-    can, cannot = can_and_cannot(asked.permissions)
+    asked = access_requests.get_own_request(user, connector, request_id)
+    can, cannot = describe_permissions(asked.permissions)
     waits = asked.state is RequestState.WAITING
     context = {
-        **row_of(asked),
+        **get_row(asked),
         "connector": connector,
         **(live.follow(request.path, etag) if waits else {}),
-        "handoff_id": access_requests.handoff_to_claim(asked),
+        "handoff_id": access_requests.get_handoff_to_claim(asked),
         "can": can,
         "cannot": cannot,
         "waits": waits,
-        "why_over": "" if waits else requests.why_over(asked),
+        "why_over": "" if waits else requests.explain_over(asked),
         "link": reverse("groups:request", args=[asked.pk]),
         "crumbs": links.connector_crumbs(
             connector,
@@ -149,7 +149,7 @@ def withdraw(request: HttpRequest, connector_id: UUID, request_id: UUID) -> Http
     """The developer asks no more. Twice is once."""
     user = user_of(request)
     connector = connectors.get_own_connector(user, connector_id)
-    asked = access_requests.own_request(user, connector, request_id)
+    asked = access_requests.get_own_request(user, connector, request_id)
     try:
         requests.withdraw(request=asked, by=user)
     except Conflict as over:
@@ -159,7 +159,7 @@ def withdraw(request: HttpRequest, connector_id: UUID, request_id: UUID) -> Http
     return redirect("connectors:request", connector.pk, asked.pk)
 
 
-def row_of(asked: AccessRequest) -> dict[str, Any]:
+def get_row(asked: AccessRequest) -> dict[str, Any]:
     """What a line about a request says, for both sides."""
     return {
         "asked": asked,

@@ -53,7 +53,7 @@ class BotForm(forms.Form):
 def bots(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """All of them: a connector has 50 at the most."""
     connector, context = links.get_own(user_of(request), connector_id, "bots")
-    found = connectors.bots_of(connector)
+    found = connectors.list_bots(connector)
     context |= {
         "bots": found,
         "may_post": _may_post(connector),
@@ -169,7 +169,7 @@ def _deleted_already(request: HttpRequest, connector: Connector) -> HttpResponse
 
 
 def _own(connector: Connector, bot_id: UUID) -> Bot:
-    bot = next((bot for bot in connectors.bots_of(connector) if bot.pk == bot_id), None)
+    bot = next((bot for bot in connectors.list_bots(connector) if bot.pk == bot_id), None)
     if bot is None:
         raise NotFound
     bot.connector = connector

@@ -26,7 +26,7 @@ from accounts.views.decorators import (
 from accounts.views.timeline import rows
 from connectors import policies
 from connectors.models import Connector, ConnectorState
-from connectors.permissions import DESCRIPTIONS, can_and_cannot, in_order
+from connectors.permissions import DESCRIPTIONS, describe_permissions, sort_permissions
 from connectors.queries import connectors as connector_queries
 from connectors.queries import usage as usage_queries
 from connectors.services import connectors
@@ -69,7 +69,7 @@ def connector_list(request: HttpRequest) -> HttpResponse:
     sort = request.GET.get("sort", "") if request.GET.get("sort", "") in sorts else ""
     search = request.GET.get("q", "").strip()[:120]
     try:
-        page = connector_queries.connector_page(
+        page = connector_queries.get_connector_page(
             user_of(request),
             everybodys=everybodys,
             search=search,
@@ -106,7 +106,7 @@ def _show(request: HttpRequest) -> str:
 
 
 def _row(connector: Connector, days: list[int] | None) -> dict[str, Any]:
-    names = [str(DESCRIPTIONS[permission].label) for permission in in_order(connector.permissions)]
+    names = [str(DESCRIPTIONS[permission].label) for permission in sort_permissions(connector.permissions)]
     return {
         "connector": connector,
         "state": connector.state.value,
@@ -157,7 +157,7 @@ def details(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and "back" not in request.POST:
         form = ConnectorForm(request.POST, taken=connector_queries.list_names(user_of(request)))
         if form.is_valid():
-            return _second_screen(request, form, PermissionsForm(initial=_chosen_in(request.POST)), request.POST)
+            return _second_screen(request, form, PermissionsForm(initial=_get_chosen(request.POST)), request.POST)
         return _first_screen(request, form, request.POST)
     typed = request.POST if request.method == "POST" else None
     return _first_screen(request, ConnectorForm(initial=(typed or QueryDict()).dict()), typed)
@@ -209,7 +209,7 @@ def _create(request: HttpRequest, form: ConnectorForm, chosen: PermissionsForm, 
 
 def _first_screen(request: HttpRequest, form: ConnectorForm, typed: QueryDict | None) -> HttpResponse:
     carried = [("idempotency_key", get_idempotency_key(typed))]
-    carried += [("permissions", value) for value in _chosen_in(typed)["permissions"]]
+    carried += [("permissions", value) for value in _get_chosen(typed)["permissions"]]
     return render(request, "connectors/create_details.html", {"form": form, "carried": carried, **_frame()})
 
 
@@ -234,7 +234,7 @@ def _frame() -> dict[str, Any]:
     return {"steps": STEPS, "crumbs": crumbs}
 
 
-def _chosen_in(typed: QueryDict | None) -> dict[str, list[str]]:
+def _get_chosen(typed: QueryDict | None) -> dict[str, list[str]]:
     return {"permissions": typed.getlist("permissions") if typed else []}
 
 
@@ -248,7 +248,7 @@ def overview(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """What the connector is and may do; owners also see the way on, and how to stop it."""
     user = user_of(request)
     connector = connector_queries.get_connector(user, connector_id)
-    can, cannot = can_and_cannot(connector.permissions)
+    can, cannot = describe_permissions(connector.permissions)
     context: dict[str, Any] = {
         "can": can,
         "cannot": cannot,

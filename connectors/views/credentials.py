@@ -22,7 +22,7 @@ from connectors.models import Connector, ConnectorSecret
 from connectors.queries import connectors
 from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.services import secrets
-from connectors.token_format import Kind
+from connectors.token_format import CredentialKind
 from connectors.views import links, one_time_secrets
 from connectors.views.forms import LEAKED, UNUSED, RevokeSecretForm, SecretEndForm, get_idempotency_key, last_day
 from connectors.views.usage import get_use_facts
@@ -42,14 +42,14 @@ def credentials(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 def _page(request: HttpRequest, connector_id: UUID, form: SecretEndForm, *, status: int = 200) -> HttpResponse:
     connector, context = links.get_own(user_of(request), connector_id, "credentials")
-    rows = [_row(secret) for secret in connectors.secrets_of(connector)]
+    rows = [_row(secret) for secret in connectors.list_secrets(connector)]
     live = [row for row in rows if row["state"] == "live"]
     context |= {
         "rows": rows,
         "form": form,
         "can_add": len([row for row in rows if row["state"] not in OVER]) < len(secrets.SLOTS),
         "silent": _silent(live),
-        "leaks": list(connectors.open_leak_reports(Q(connector=connector))),
+        "leaks": list(connectors.list_open_leak_reports(Q(connector=connector))),
         "idempotency_key": one_time_secret_service.new_form_key(),
         "key": connector.keys.live().first(),
     }
@@ -174,7 +174,7 @@ def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResp
 def _what_stops(connector: Connector) -> dict[str, Any]:
     """Without any secret nothing of the connector goes on for longer than an access token lives."""
     use = get_use_facts(connector, webhooks=False)
-    counts = connectors.stopping(connector)
+    counts = connectors.count_stopping(connector)
     facts = [
         {"label": _("live refresh tokens"), "count": counts.live_tokens},
         {"label": _("groups"), "count": counts.groups},
@@ -188,7 +188,7 @@ def _row(secret: ConnectorSecret) -> dict[str, Any]:
     ended = secret.expires_at is not None and secret.expires_at <= now
     return {
         "secret": secret,
-        "begins": f"{Kind.SECRET.value}{secret.public_part}",
+        "begins": f"{CredentialKind.SECRET.value}{secret.public_part}",
         "state": "revoked" if secret.revoked_at else "leaked" if secret.reported_at else "ended" if ended else "live",
     }
 

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.views.decorators import signed_in, user_of
 from connectors import policies
-from connectors.description import description_in
+from connectors.description import get_translated_description
 from connectors.models import Connector
 from connectors.views import links
 from connectors.views.one_time_secrets import ID, REFRESH_TOKEN, SECRET
@@ -59,7 +59,7 @@ def document(request: HttpRequest) -> HttpResponse:
 
     Consent to a program's OAuth is given on a page of its own, so the viewer does not offer it.
     """
-    found = description_in(get_language() or "en")
+    found = get_translated_description(get_language() or "en")
     components = found["components"]
     schemes = {name: scheme for name, scheme in components["securitySchemes"].items() if name != "oauth"}
     shown = {**found, "components": {**components, "securitySchemes": schemes}}

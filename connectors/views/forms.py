@@ -64,7 +64,7 @@ class DetailsForm(forms.Form):
     def clean_name(self) -> str:
         name: str = _checked("name", self.cleaned_data["name"])
         if name.lower() in self._taken:
-            raise _as_validation_error(rules.name_taken(name))
+            raise _as_validation_error(rules.refuse_taken_name(name))
         return name
 
     def clean_description(self) -> str:
@@ -171,7 +171,7 @@ def add_broken_rule(form: forms.Form, broken: RuleBroken) -> None:
 def _checked(field: str, value: Any) -> Any:
     """The value as the service would keep it; only this field is judged."""
     try:
-        details = rules.checked(**{"name": "-", "permissions": PERMISSIONS, field: value})
+        details = rules.check_details(**{"name": "-", "permissions": PERMISSIONS, field: value})
     except RuleBroken as broken:
         raise _as_validation_error(broken) from None
     return getattr(details, field)

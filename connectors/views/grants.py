@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.views.decorators import signed_in, user_of
 from connectors.models import Grant
-from connectors.permissions import labels_of_scopes
+from connectors.permissions import list_scope_labels
 from connectors.queries import connectors
 from connectors.queries import usage as usage_queries
 from connectors.views import handoffs, links, usage
@@ -27,12 +27,12 @@ def grants(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     ended = request.GET.get("show") == "ended"
     search = request.GET.get("q", "").strip()[:120]
     try:
-        page = connectors.grant_page(connector, ended=ended, search=search, cursor=request.GET.get("cursor"))
+        page = connectors.get_grant_page(connector, ended=ended, search=search, cursor=request.GET.get("cursor"))
     except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     sparks = usage_queries.get_daily_grant_calls(page.items)
     context |= {
-        "rows": [{**row_of(grant), "spark": usage.find_spark(sparks, grant)} for grant in page.items],
+        "rows": [{**get_row(grant), "spark": usage.find_spark(sparks, grant)} for grant in page.items],
         "ended": ended,
         "search": search,
         "toggle_url": links.url_with(request, show=None if ended else "ended", cursor=None),
@@ -41,14 +41,14 @@ def grants(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     return render(request, "connectors/groups.html", context)
 
 
-def row_of(grant: Any) -> dict[str, Any]:
+def get_row(grant: Any) -> dict[str, Any]:
     """What a line about a grant says. Expects what `queries.with_line` adds."""
     token = grant.live_tokens[0] if grant.live_tokens else None
     handoff = grant.handoffs_newest_first[0] if grant.handoffs_newest_first else None
     return {
         "grant": grant,
         "state": _state(grant),
-        "permissions": labels_of_scopes(grant.allowed_scopes()),
+        "permissions": list_scope_labels(grant.allowed_scopes()),
         "how_many": ngettext("%(n)d permission", "%(n)d permissions", len(grant.permissions))
         % {"n": len(grant.permissions)},
         "token": token,

@@ -26,7 +26,7 @@ from accounts.views.decorators import (
 )
 from connectors import policies
 from connectors.models import Handoff, HandoffState
-from connectors.permissions import can_and_cannot_of_scopes, labels_of_scopes
+from connectors.permissions import describe_scopes, list_scope_labels
 from connectors.queries import connectors
 from connectors.services import handoffs
 from connectors.services import one_time_secrets as one_time_secret_service
@@ -57,7 +57,7 @@ def inbox(request: HttpRequest, *, asked_of: Callable[[HttpRequest, User], list[
     search = request.GET.get("q", "").strip()[:120]
     earlier = request.GET.get("show") == "earlier"
     try:
-        page = connectors.handoff_page(user, search=search, waiting=not earlier, cursor=request.GET.get("cursor"))
+        page = connectors.get_handoff_page(user, search=search, waiting=not earlier, cursor=request.GET.get("cursor"))
     except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     asked = [] if earlier or search else asked_of(request, user)
@@ -81,7 +81,7 @@ def inbox(request: HttpRequest, *, asked_of: Callable[[HttpRequest, User], list[
             {
                 "label": _("Waiting"),
                 "url": links.url_with(request, show=None, cursor=None),
-                "count": bounded.count(connectors.waiting_handoffs(user)),
+                "count": bounded.count(connectors.list_waiting_handoffs(user)),
                 "current": not earlier,
             },
             {
@@ -122,7 +122,7 @@ def claim(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     return _claim(request, handoff_id=handoff_id, idempotency_key=idempotency_key)
 
 
-def _handoff_page_of(handoff_id: UUID, **_more: Any) -> str:
+def _get_handoff_url(handoff_id: UUID, **_more: Any) -> str:
     return reverse("connectors:handoff", args=[handoff_id])
 
 
@@ -189,18 +189,18 @@ def _page(request: HttpRequest, user: User, handoff_id: UUID, *, problem: str = 
     etag = get_etag(user, handoff_id)  # before the rest is read: what changes meanwhile is new to this page
     found = connectors.get_handoff(user, handoff_id)
     can_claim = policies.is_owner(user, found.connector)
-    key_replaced = _key_replaced(found)
+    key_replaced = _is_key_replaced(found)
     card = _card(found)
     context = {
         **card,
         "card": card,
-        "can": can_and_cannot_of_scopes(found.grant.allowed_scopes())[0],
+        "can": describe_scopes(found.grant.allowed_scopes())[0],
         "is_developer": can_claim,
         "problem": problem,
         "may_be_issued_again": _may_be_issued_again(found),
         "key_replaced": key_replaced,
         "claim_line": one_time_secrets.get_claim_command(found),
-        **get_line_context(card["steps"], _handoff_page_of(handoff_id), etag),
+        **get_line_context(card["steps"], _get_handoff_url(handoff_id), etag),
         "crumbs": _crumbs(found),
     }
     return render(request, "connectors/handoff.html", context, status=status)
@@ -214,17 +214,17 @@ def _card(found: Handoff) -> dict[str, Any]:
         "pill": PILLS[state],
         "state": state.value,
         "waiting": state is HandoffState.WAITING,
-        "permissions": ", ".join(labels_of_scopes(found.grant.allowed_scopes())),
+        "permissions": ", ".join(list_scope_labels(found.grant.allowed_scopes())),
         "idempotency_key": one_time_secret_service.new_form_key(),
     }
 
 
 def _may_be_issued_again(found: Handoff) -> bool:
     ended = get_current_state(found) is not HandoffState.WAITING
-    return found.grant.revoked_at is None and (ended or _key_replaced(found))
+    return found.grant.revoked_at is None and (ended or _is_key_replaced(found))
 
 
-def _key_replaced(found: Handoff) -> bool:
+def _is_key_replaced(found: Handoff) -> bool:
     """Whether it waits sealed to a key that the connector has not any more: perhaps nobody can open it."""
     if not found.is_sealed_to_key or get_current_state(found) is not HandoffState.WAITING:
         return False
@@ -248,13 +248,13 @@ def list_steps(handoff: Handoff) -> list[Step]:
 
     It costs no query for a handoff that `connectors.queries.connectors` found.
     """
-    told = _told(handoff)
+    told = _told_step(handoff)
     return [
         _step(_("Made"), "done", at=handoff.made_at, by=handoff.maker_name),
-        _step(_("Sealed"), "done", at=handoff.sealed_at, note=_sealed_for(handoff)),
+        _step(_("Sealed"), "done", at=handoff.sealed_at, note=_describe_seal(handoff)),
         told,
-        _opened(handoff, is_next=told["state"] != "now"),
-        _works(handoff),
+        _opened_step(handoff, is_next=told["state"] != "now"),
+        _works_step(handoff),
     ]
 
 
@@ -296,14 +296,14 @@ def _step(
     return {"label": label, "state": state, "at": at, "by": by, "note": note}
 
 
-def _sealed_for(handoff: Handoff) -> str:
+def _describe_seal(handoff: Handoff) -> str:
     name = handoff.connector.name
     if handoff.sealed_to == "server":
         return _("for %(connector)s") % {"connector": name}
     return _("for %(connector)s, key %(fingerprint)s") % {"connector": name, "fingerprint": handoff.sealed_to}
 
 
-def _told(handoff: Handoff) -> Step:
+def _told_step(handoff: Handoff) -> Step:
     """Home tells at once; the mail may take a while, or never arrive."""
     label, notice = _("Told"), handoff.notice
     if notice is not None and notice.sent_at:
@@ -315,7 +315,7 @@ def _told(handoff: Handoff) -> Step:
     return _step(label, "now", by=handoff.connector.owner.name, note=_("on Home; the mail is on its way"))
 
 
-def _opened(handoff: Handoff, *, is_next: bool) -> Step:
+def _opened_step(handoff: Handoff, *, is_next: bool) -> Step:
     label, state = _("Opened"), get_current_state(handoff)
     if state is HandoffState.CLAIMED:
         address = _("from %(address)s") % {"address": handoff.claimed_from} if handoff.claimed_from else ""
@@ -331,7 +331,7 @@ def _opened(handoff: Handoff, *, is_next: bool) -> Step:
     return _step(label, "now" if is_next else "todo") | {"until": handoff.expires_at}
 
 
-def _works(handoff: Handoff) -> Step:
+def _works_step(handoff: Handoff) -> Step:
     label, token = _("Works"), handoff.refresh_token
     if token.first_used_at:
         address = _("from %(address)s") % {"address": token.first_used_from} if token.first_used_from else None

@@ -42,7 +42,7 @@ class InspectorForm(forms.Form):
 
     token = forms.CharField(
         label=gettext_lazy("Token"),
-        max_length=introspection.LONGEST,
+        max_length=introspection.LONGEST_TEXT,
         help_text=gettext_lazy(
             "An access token, a refresh token or a secret. For what is yours, its first 21 characters are enough."
         ),
@@ -89,9 +89,9 @@ def inspector(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"form": form, "crumbs": crumbs}
     if form.is_valid():
         _not_too_often(user)
-        found = introspection.inspect(text=form.cleaned_data["token"], by=user)
+        found = introspection.introspect(text=form.cleaned_data["token"], by=user)
         operation = calls().get(form.cleaned_data["call"])
-        predicted = introspection.would_work(found, operation, form.cleaned_data["group_id"]) if operation else []
+        predicted = introspection.explain_call(found, operation, form.cleaned_data["group_id"]) if operation else []
         lacks_group = "<group_id>" in form.cleaned_data["call"] and not form.cleaned_data["group_id"].strip()
         context |= {
             "found": found,

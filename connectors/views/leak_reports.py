@@ -23,16 +23,16 @@ from accounts.views.decorators import reauthentication_required, signed_in, user
 from connectors.models import LeakReport
 from connectors.queries import connectors
 from connectors.services import leak_reports
-from connectors.token_format import Kind
+from connectors.token_format import CredentialKind
 from connectors.views import links
 from connectors.views.forms import add_broken_rule
 from kaizala_console.lib.client_address import client_address
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken, TooSoon
 
 KINDS = {
-    Kind.SECRET: gettext_lazy("connector secret"),
-    Kind.REFRESH: gettext_lazy("refresh token"),
-    Kind.ACCESS: gettext_lazy("access token"),
+    CredentialKind.SECRET: gettext_lazy("connector secret"),
+    CredentialKind.REFRESH: gettext_lazy("refresh token"),
+    CredentialKind.ACCESS: gettext_lazy("access token"),
 }
 
 
@@ -108,11 +108,12 @@ def leak(request: HttpRequest, connector_id: UUID, report_id: UUID) -> HttpRespo
     found = _own_report(user_of(request), connector_id, report_id)
     token = found.refresh_token
     row = found.secret or token
+    prefix = CredentialKind.REFRESH if token else CredentialKind.SECRET
     context = {
         "connector": found.connector,
         "report": found,
-        "kind": KINDS[Kind(found.prefix)],
-        "begins": f"{(Kind.REFRESH if token else Kind.SECRET).value}{row.public_part if row else ''}",
+        "kind": KINDS[CredentialKind(found.prefix)],
+        "begins": f"{prefix}{row.public_part if row else ''}",
         "target": token.grant.target_name if token else "",
         "row": row,
         "ended": bool(row and row.revoked_at),

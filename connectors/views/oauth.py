@@ -34,7 +34,7 @@ from accounts import queries as accounts_queries
 from accounts.models import Person, User
 from accounts.views.decorators import reauthentication_required, require_reauthentication, user_of, with_phone
 from connectors import policies
-from connectors.permissions import can_and_cannot_of_scopes
+from connectors.permissions import describe_scopes
 from connectors.queries import connectors, user_tokens
 from connectors.services import oauth
 from connectors.services.oauth import AuthorizationRequest
@@ -49,7 +49,7 @@ ALLOW = gettext_lazy("Allow")
 
 
 @dataclass(frozen=True)
-class Asked:
+class PendingConsent:
     """What a program asked for. `key` never leaves the session: from it the code is made. `until`: epoch seconds."""
 
     id: str
@@ -67,7 +67,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
         oauth.read_request(query)
     except OAuth2Error as refused:
         return _refused(request, refused)
-    entry = Asked(
+    entry = PendingConsent(
         id=secrets.token_urlsafe(12),
         key=secrets.token_urlsafe(32),
         query=query,
@@ -77,7 +77,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
     return redirect("connectors:consent", entry.id)
 
 
-def _goes_to(request: HttpRequest, consent_id: str) -> str:
+def _get_source(request: HttpRequest, consent_id: str) -> str:
     """The source of the program's page; "" for a question that leads nowhere."""
     entry = _find(request, consent_id)
     try:
@@ -87,7 +87,7 @@ def _goes_to(request: HttpRequest, consent_id: str) -> str:
 
 
 @require_http_methods(["GET", "POST"])
-@with_phone(button_label=ALLOW, goes_to=_goes_to)
+@with_phone(button_label=ALLOW, goes_to=_get_source)
 def consent(request: HttpRequest, consent_id: str) -> HttpResponse:
     """What the program could do, and "Allow" or "Don't allow". Nothing is given by looking."""
     entry = _find(request, consent_id)
@@ -118,9 +118,9 @@ def consent(request: HttpRequest, consent_id: str) -> HttpResponse:
 
 def _page(request: HttpRequest, asked: AuthorizationRequest, *, problem: str = "", status: int = 200) -> HttpResponse:
     connector = asked.connector
-    can, cannot = can_and_cannot_of_scopes(asked.scopes)
+    can, cannot = describe_scopes(asked.scopes)
     people = [phone.person for phone in accounts_queries.held_phones(user_of(request))]
-    has_it = {person.pk for person in people if user_tokens.user_grant(connector, person) is not None}
+    has_it = {person.pk for person in people if user_tokens.get_user_grant(connector, person) is not None}
     context = {
         "connector": connector,
         "can": can,
@@ -180,13 +180,15 @@ def _source(url: str) -> str:
     return f"{parts.scheme}:" if ":" in (parts.hostname or "") else f"{parts.scheme}://{parts.netloc}"
 
 
-def _find(request: HttpRequest, consent_id: str) -> Asked | None:
+def _find(request: HttpRequest, consent_id: str) -> PendingConsent | None:
     return next((entry for entry in _waiting(request) if entry.id == consent_id), None)
 
 
-def _waiting(request: HttpRequest) -> list[Asked]:
+def _waiting(request: HttpRequest) -> list[PendingConsent]:
     now = clock.now().timestamp()
-    return [entry for entry in (Asked(**row) for row in request.session.get(SESSION_KEY, [])) if entry.until > now]
+    return [
+        entry for entry in (PendingConsent(**row) for row in request.session.get(SESSION_KEY, [])) if entry.until > now
+    ]
 
 
 @require_http_methods(["GET", "POST"])

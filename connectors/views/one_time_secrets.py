@@ -74,7 +74,7 @@ def get_file_name(*names: str) -> str:
 
 def to_env(values: Sequence[SnippetValue]) -> str:
     """Lines that a POSIX shell and the usual dotenv readers take alike."""
-    return "".join(f'{row.name}="{_escaped(row.value)}"\n' for row in values)
+    return "".join(f'{row.name}="{_escape(row.value)}"\n' for row in values)
 
 
 def to_json(values: Sequence[SnippetValue]) -> str:
@@ -143,7 +143,7 @@ def quote_url(url: str) -> str:
     return url if re.fullmatch(r"[A-Za-z0-9:/._\[\]-]+", url) and "[" not in url else f'"{url}"'
 
 
-def _escaped(value: str) -> str:
+def _escape(value: str) -> str:
     return re.sub(r'([\\"$`])', r"\\\1", value)
 
 
@@ -167,7 +167,7 @@ class OneTimeSecretPage:
 # What is shown -------------------------------------------------------------------------------------------------------
 
 
-def _of_connector(connector: Connector) -> OneTimeSecretPage:
+def _connector_page(connector: Connector) -> OneTimeSecretPage:
     return OneTimeSecretPage(
         subject=connector,
         template="connectors/created.html",
@@ -186,7 +186,7 @@ def _of_connector(connector: Connector) -> OneTimeSecretPage:
     )
 
 
-def _of_secret(secret: ConnectorSecret) -> OneTimeSecretPage:
+def _secret_page(secret: ConnectorSecret) -> OneTimeSecretPage:
     connector = secret.connector
     return OneTimeSecretPage(
         subject=secret,
@@ -202,7 +202,7 @@ def _of_secret(secret: ConnectorSecret) -> OneTimeSecretPage:
     )
 
 
-def _of_handoff(handoff: Handoff) -> OneTimeSecretPage:
+def _handoff_page(handoff: Handoff) -> OneTimeSecretPage:
     connector, sealed = handoff.connector, handoff.is_sealed_to_key
     file = get_file_name(connector.name, handoff.grant.target_name)
     return OneTimeSecretPage(
@@ -237,19 +237,19 @@ def _secret_gone() -> str:
 @sensitive_variables("token", "idempotency_key")
 def connector_page(request: HttpRequest, connector: Connector, token: str, idempotency_key: str) -> HttpResponse:
     """A new connector's ID and secret."""
-    return page(request, _of_connector(connector), token, idempotency_key)
+    return page(request, _connector_page(connector), token, idempotency_key)
 
 
 @sensitive_variables("token", "idempotency_key")
 def secret_page(request: HttpRequest, secret: ConnectorSecret, token: str, idempotency_key: str) -> HttpResponse:
     """A further secret of a connector."""
-    return page(request, _of_secret(secret), token, idempotency_key)
+    return page(request, _secret_page(secret), token, idempotency_key)
 
 
 @sensitive_variables("token", "idempotency_key")
 def handoff_page(request: HttpRequest, handoff: Handoff, token: str, idempotency_key: str) -> HttpResponse:
     """A claimed refresh token, with the line that trades it for an access token."""
-    return page(request, _of_handoff(handoff), token, idempotency_key)
+    return page(request, _handoff_page(handoff), token, idempotency_key)
 
 
 @sensitive_variables("token", "idempotency_key")
@@ -281,7 +281,7 @@ def page(
 @signed_in
 def connector_download(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """The file with a new connector's ID and secret."""
-    return download(request, _of_connector(connectors.get_own_connector(user_of(request), connector_id)))
+    return download(request, _connector_page(connectors.get_own_connector(user_of(request), connector_id)))
 
 
 @sensitive_post_parameters("idempotency_key")
@@ -289,7 +289,7 @@ def connector_download(request: HttpRequest, connector_id: UUID) -> HttpResponse
 @signed_in
 def connector_done(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """ "Done" under a new connector's secret."""
-    return done(request, _of_connector(connectors.get_own_connector(user_of(request), connector_id)))
+    return done(request, _connector_page(connectors.get_own_connector(user_of(request), connector_id)))
 
 
 def _credentials_of(connector_id: UUID, secret_id: int) -> str:
@@ -301,7 +301,7 @@ def _credentials_of(connector_id: UUID, secret_id: int) -> str:
 @signed_in
 def secret_download(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
     """The file with a further secret."""
-    return download(request, _of_secret(connectors.get_own_secret(user_of(request), connector_id, secret_id)))
+    return download(request, _secret_page(connectors.get_own_secret(user_of(request), connector_id, secret_id)))
 
 
 @sensitive_post_parameters("idempotency_key")
@@ -309,7 +309,7 @@ def secret_download(request: HttpRequest, connector_id: UUID, secret_id: int) ->
 @signed_in
 def secret_done(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
     """ "Done" under a further secret."""
-    return done(request, _of_secret(connectors.get_own_secret(user_of(request), connector_id, secret_id)))
+    return done(request, _secret_page(connectors.get_own_secret(user_of(request), connector_id, secret_id)))
 
 
 @sensitive_post_parameters("idempotency_key")
@@ -317,7 +317,7 @@ def secret_done(request: HttpRequest, connector_id: UUID, secret_id: int) -> Htt
 @signed_in
 def handoff_download(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """The file with a claimed refresh token."""
-    return download(request, _of_handoff(connectors.get_own_handoff(user_of(request), handoff_id)))
+    return download(request, _handoff_page(connectors.get_own_handoff(user_of(request), handoff_id)))
 
 
 @sensitive_post_parameters("idempotency_key")
@@ -325,26 +325,26 @@ def handoff_download(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
 @signed_in
 def handoff_done(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """ "Done" under a claimed refresh token."""
-    return done(request, _of_handoff(connectors.get_own_handoff(user_of(request), handoff_id)))
+    return done(request, _handoff_page(connectors.get_own_handoff(user_of(request), handoff_id)))
 
 
 @sensitive_variables("token")
 def download(request: HttpRequest, showing: OneTimeSecretPage) -> HttpResponse:
-    token = _recalled(request, showing)
+    token = _recall(request, showing)
     if token is None:
         messages.warning(request, showing.gone)
         return redirect(showing.after_url)
-    _note(request, showing, token)
+    _note_viewed(request, showing, token)
     return to_download(showing.values(token), kind=request.POST.get("kind", ""), name=showing.file)
 
 
 @sensitive_variables("token")
 def done(request: HttpRequest, showing: OneTimeSecretPage) -> HttpResponse:
     """Twice is once: the second click finds nothing to end, and leads to the same page."""
-    token = _recalled(request, showing)
+    token = _recall(request, showing)
     if token is not None:
         if "stored" not in request.POST:
-            _note(request, showing, token)
+            _note_viewed(request, showing, token)
             error = _("Store it first, then tick “I have stored it”: it will not be shown again.")
             return page(request, showing, token, request.POST["idempotency_key"], error)
         one_time_secrets.done(user=user_of(request), idempotency_key=request.POST["idempotency_key"])
@@ -353,16 +353,16 @@ def done(request: HttpRequest, showing: OneTimeSecretPage) -> HttpResponse:
 
 
 @sensitive_variables("token")
-def _note(request: HttpRequest, showing: OneTimeSecretPage, token: str) -> None:
+def _note_viewed(request: HttpRequest, showing: OneTimeSecretPage, token: str) -> None:
     """A further look at a secret is an event of its own; what happens to a token is told by its handoff."""
     if isinstance(showing.subject, Connector | ConnectorSecret):
         subject = showing.subject
         connector = subject if isinstance(subject, Connector) else subject.connector
-        secrets.viewed(connector=connector, token=token, by=user_of(request))
+        secrets.note_viewed(connector=connector, token=token, by=user_of(request))
 
 
 @sensitive_variables()
-def _recalled(request: HttpRequest, showing: OneTimeSecretPage) -> str | None:
+def _recall(request: HttpRequest, showing: OneTimeSecretPage) -> str | None:
     return one_time_secrets.recall(
         user=user_of(request), idempotency_key=request.POST.get("idempotency_key", ""), subject=showing.subject
     )

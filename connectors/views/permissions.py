@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.views.decorators import require_reauthentication, signed_in, user_of
 from connectors.models import Connector, Grant, RefreshToken
-from connectors.permissions import DESCRIPTIONS, ORGANISATION_WIDE, PERMISSIONS, Permission, in_order
+from connectors.permissions import DESCRIPTIONS, ORGANISATION_WIDE, PERMISSIONS, Permission, sort_permissions
 from connectors.queries import access_requests, connectors, usage
 from connectors.services import permissions
 from connectors.views import access_requests as request_pages
@@ -52,7 +52,7 @@ def list_choices(chosen: Collection[str], among: Collection[Permission] = PERMIS
             chosen=permission.value in chosen,
             is_organisation_wide=permission in ORGANISATION_WIDE,
         )
-        for permission in in_order(among)
+        for permission in sort_permissions(among)
     ]
 
 
@@ -151,14 +151,14 @@ def _preview(
 ) -> HttpResponse:
     chosen = frozenset(form.cleaned_data["permissions"])
     added, removed = chosen - connector.permissions, connector.permissions - chosen
-    reach = access_requests.concerned_by(connector, added=added, removed=removed)
+    reach = access_requests.get_concerned(connector, added=added, removed=removed)
     context = {
         **_frame(connector),
         "typed": typed if removed else None,
-        "carried": [("permissions", permission.value) for permission in in_order(chosen)]
+        "carried": [("permissions", permission.value) for permission in sort_permissions(chosen)]
         + [("reason", form.cleaned_data["reason"])],
-        "added": [DESCRIPTIONS[permission].can for permission in in_order(added)],
-        "removed": [DESCRIPTIONS[permission].cannot for permission in in_order(removed)],
+        "added": [DESCRIPTIONS[permission].can for permission in sort_permissions(added)],
+        "removed": [DESCRIPTIONS[permission].cannot for permission in sort_permissions(removed)],
         "asked": reach.asked,
         **(_what_stops(connector, reach.cut, removed) if removed else {}),
     }

@@ -154,7 +154,7 @@ def _do(request: HttpRequest, connector: Connector, act: Verb) -> HttpResponse:
 
 
 def _context(connector: Connector, act: Verb, form: TypedNameForm | None) -> dict[str, Any]:
-    counts = queries.stopping(connector)
+    counts = queries.count_stopping(connector)
     use = get_use_facts(connector)
     facts = [
         {"label": _("live refresh tokens"), "count": counts.live_tokens},

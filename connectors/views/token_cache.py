@@ -59,7 +59,7 @@ def cached_token(request: HttpRequest, connector_id: UUID, grant_id: UUID) -> Ht
     if request.method == "POST" and form.is_valid():
         require_reauthentication(request)
         try:
-            token_cache.keep(grant=grant, by=user_of(request), **form.cleaned_data)
+            token_cache.enable(grant=grant, by=user_of(request), **form.cleaned_data)
         except RuleBroken as broken:
             form.add_error(broken.field if broken.field in form.fields else None, str(broken))
         except Conflict as over:
@@ -70,7 +70,7 @@ def cached_token(request: HttpRequest, connector_id: UUID, grant_id: UUID) -> Ht
     return render(request, "connectors/cached_token.html", _context(grant, form), status=400 if form.errors else 200)
 
 
-def _form_at(connector_id: UUID, grant_id: UUID) -> str:
+def _get_form_url(connector_id: UUID, grant_id: UUID) -> str:
     return reverse("connectors:cached_token", args=[connector_id, grant_id])
 
 
@@ -79,7 +79,7 @@ def _form_at(connector_id: UUID, grant_id: UUID) -> str:
 def cached_token_stop(request: HttpRequest, connector_id: UUID, grant_id: UUID) -> HttpResponse:
     """Wipes what was entrusted and fetched."""
     grant = _own_grant(user_of(request), connector_id, grant_id)
-    if token_cache.stop(grant=grant, by=user_of(request)):
+    if token_cache.disable(grant=grant, by=user_of(request)):
         messages.success(request, _("Stopped: what was entrusted, and the token at hand, have been wiped."))
     else:
         messages.info(request, _("No access token is kept ready here."))
@@ -96,7 +96,7 @@ def _own_grant(user: User, connector_id: UUID, grant_id: UUID) -> Grant:
 
 
 def _address(grant: Grant) -> str:
-    return _form_at(grant.connector_id, grant.pk)
+    return _get_form_url(grant.connector_id, grant.pk)
 
 
 def _context(grant: Grant, form: EntrustForm) -> dict[str, Any]:

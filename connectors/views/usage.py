@@ -57,7 +57,7 @@ def usage(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """What the program called and how it was answered; what of the limits is left; what ends soon."""
     connector, context = links.get_own(user_of(request), connector_id, "usage")
     scope = UsageScope(connector, _period(request), get_time_zone(request))
-    shared = _shared(request, scope)
+    shared = _get_context(request, scope)
     context |= {
         **shared,
         "groups": table(scope.by_grant()),
@@ -77,7 +77,7 @@ def organisation(request: HttpRequest) -> HttpResponse:
     policies.require_organisation_admin(user)
     scope = UsageScope(user.organisation, _period(request), get_time_zone(request))
     context = {
-        **_shared(request, scope),
+        **_get_context(request, scope),
         "organisation": user.organisation,
         "connectors": table(scope.by_connector()),
         "throttled": table(scope.by_connector(over_limit=True)),
@@ -119,7 +119,7 @@ def _period(request: HttpRequest) -> Period:
     return Period(asked) if asked in list(Period) else Period.MONTH
 
 
-def _shared(request: HttpRequest, scope: UsageScope) -> dict[str, Any]:
+def _get_context(request: HttpRequest, scope: UsageScope) -> dict[str, Any]:
     over_time = scope.over_time()
     whole = sum_usage(sums for _at, sums in over_time)
     return {
@@ -135,7 +135,7 @@ def _shared(request: HttpRequest, scope: UsageScope) -> dict[str, Any]:
         "whole": whole,
         "over_time": over_time,
         "compared": compared(whole, scope.before(), str(PERIODS[scope.period])),
-        "facts": facts(whole),
+        "facts": list_facts(whole),
         "chart": chart(over_time, scope.period, scope.zone) if whole.calls else None,
         "endpoints": table(scope.by_endpoint()) if whole.calls else None,
     }
@@ -227,7 +227,7 @@ def chart(rows: Sequence[tuple[dt.datetime, UsageSums]], period: Period, zone: d
     return {
         "title": _("Calls by the hour") if period is Period.HOURS else _("Calls by the day"),
         "zone": display_name(zone),
-        "foot": _kept_in(zone, rows[-1][0]),
+        "foot": _describe_zone(zone, rows[-1][0]),
         "height": HEIGHT,
         "columns": columns,
         "lines": [
@@ -240,7 +240,7 @@ def chart(rows: Sequence[tuple[dt.datetime, UsageSums]], period: Period, zone: d
     }
 
 
-def _kept_in(zone: dt.tzinfo, at: dt.datetime) -> str:
+def _describe_zone(zone: dt.tzinfo, at: dt.datetime) -> str:
     said = [_("Hours and days are in %(zone)s.") % {"zone": display_name(zone)}]
     offset = at.utcoffset() or dt.timedelta()
     if offset % dt.timedelta(hours=1):
@@ -315,7 +315,7 @@ def find_spark(days: Mapping[UUID, Sequence[int]], one: Connector | Grant) -> di
     return spark(days[one.pk]) if one.pk in days else None
 
 
-def facts(whole: UsageSums) -> list[dict[str, str]]:
+def list_facts(whole: UsageSums) -> list[dict[str, str]]:
     """The sums over the chart."""
     kinds = [{"kind": "all", "label": _("Calls"), "value": format_number(whole.calls), "share": ""}]
     for kind in KINDS:

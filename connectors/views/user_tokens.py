@@ -18,13 +18,13 @@ from accounts.models import Person, User
 from accounts.views.decorators import require_reauthentication, signed_in, user_of, with_phone
 from connectors import policies
 from connectors.models import Connector, Grant, HandoffState, UserTokenRequest
-from connectors.permissions import can_and_cannot, listed, unlisted
+from connectors.permissions import describe_permissions, from_form_value, to_form_value
 from connectors.queries import connectors
 from connectors.queries import user_tokens as user_token_queries
 from connectors.services import grants, user_tokens
 from connectors.views import handoffs, links
 from connectors.views.forms import TypedNameForm
-from connectors.views.grants import row_of
+from connectors.views.grants import get_row
 from connectors.views.usage import get_use_facts
 from kaizala_console.lib import ids, pagination, phone_numbers
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
@@ -58,7 +58,7 @@ def user_token(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 
 def _generate(request: HttpRequest, user: User, connector: Connector, person: Person) -> HttpResponse:
-    existing = user_token_queries.user_grant(connector, person)
+    existing = user_token_queries.get_user_grant(connector, person)
     renews = request.POST.get("act") == "renew"
     if existing is not None and (renews or not policies.needs_second_admin(user, connector)):
         newest = existing.handoffs_newest_first[0] if existing.handoffs_newest_first else None
@@ -74,7 +74,7 @@ def _generate(request: HttpRequest, user: User, connector: Connector, person: Pe
         else:
             messages.info(request, _("It acts for you already."))
         return redirect("connectors:handoff", newest.pk) if newest else redirect("connectors:user_token", connector.pk)
-    as_shown = unlisted(request.POST.get("shown", ""))
+    as_shown = from_form_value(request.POST.get("shown", ""))
     if policies.needs_second_admin(user, connector):
         asked = user_tokens.ask(connector=connector, person=person, by=user, as_shown=as_shown)
         return redirect("connectors:user_token_request", asked.pk)
@@ -89,12 +89,12 @@ def _generate(request: HttpRequest, user: User, connector: Connector, person: Pe
 def _page(
     request: HttpRequest, user: User, connector: Connector, problem: str = "", *, status: int = 200
 ) -> HttpResponse:
-    can, cannot = can_and_cannot(connector.permissions)
+    can, cannot = describe_permissions(connector.permissions)
     context = {
         "connector": connector,
         "can": can,
         "cannot": cannot,
-        "shown": listed(connector.permissions),
+        "shown": to_form_value(connector.permissions),
         "rows": [_number_row(connector, phone.person, user) for phone in accounts_queries.held_phones(user)],
         "asks_a_second": policies.needs_second_admin(user, connector),
         "problem": problem,
@@ -104,10 +104,10 @@ def _page(
 
 
 def _number_row(connector: Connector, person: Person, user: User) -> dict[str, Any]:
-    grant = user_token_queries.user_grant(connector, person)
+    grant = user_token_queries.get_user_grant(connector, person)
     newest = grant.handoffs_newest_first[0] if grant is not None and grant.handoffs_newest_first else None
     asks_a_second = policies.needs_second_admin(user, connector)
-    waiting = user_token_queries.waiting_user_token_request(connector, person) if asks_a_second else None
+    waiting = user_token_queries.get_waiting_request(connector, person) if asks_a_second else None
     return {
         "person": str(person.pk),
         "number": phone_numbers.display_unbroken(person.number),
@@ -132,17 +132,17 @@ def _chosen(request: HttpRequest, user: User) -> Person | None:
 def user_token_request(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """For the one who asked, who can withdraw it, and for the other admins, who confirm or refuse."""
     user = user_of(request)
-    asked = user_token_queries.user_token_request_for(user, request_id)
+    asked = user_token_queries.get_user_token_request(user, request_id)
     if request.method == "POST":
         try:
-            return _answered(request, user, asked)
+            return _answer(request, user, asked)
         except (RuleBroken, Conflict) as refused:
-            asked = user_token_queries.user_token_request_for(user, request_id)
+            asked = user_token_queries.get_user_token_request(user, request_id)
             return _request_page(request, user, asked, str(refused), status=409)
     return _request_page(request, user, asked)
 
 
-def _answered(request: HttpRequest, user: User, asked: UserTokenRequest) -> HttpResponse:
+def _answer(request: HttpRequest, user: User, asked: UserTokenRequest) -> HttpResponse:
     act = request.POST.get("act", "")
     require_reauthentication(request, button_label=ANSWERS.get(act, ""))
     if act == "confirm":
@@ -160,7 +160,7 @@ def _answered(request: HttpRequest, user: User, asked: UserTokenRequest) -> Http
 def _request_page(
     request: HttpRequest, user: User, asked: UserTokenRequest, problem: str = "", *, status: int = 200
 ) -> HttpResponse:
-    can, cannot = can_and_cannot(asked.permissions)
+    can, cannot = describe_permissions(asked.permissions)
     state = asked.state.value
     context = {
         "asked": asked,
@@ -190,7 +190,7 @@ def acting(request: HttpRequest) -> HttpResponse:
     """Every connector that acts for this account, however it came to that, with the way to end it."""
     user = user_of(request)
     try:
-        page = user_token_queries.acting_for(user, cursor=request.GET.get("cursor"))
+        page = user_token_queries.get_acting_page(user, cursor=request.GET.get("cursor"))
     except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     context = {
@@ -203,7 +203,7 @@ def acting(request: HttpRequest) -> HttpResponse:
 
 def _acting_row(grant: Grant, user: User) -> dict[str, Any]:
     return {
-        **row_of(grant),
+        **get_row(grant),
         "number": phone_numbers.mask_unbroken(grant.person.number),
         "by_somebody_else": grant.granted_by_id != user.pk,
     }
@@ -214,7 +214,7 @@ def _acting_row(grant: Grant, user: User) -> dict[str, Any]:
 def acting_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
     """GET tells what will stop, POST with the connector's name ends it for good. Ended twice is once."""
     user = user_of(request)
-    grant = user_token_queries.own_user_grant(user, grant_id)
+    grant = user_token_queries.get_own_user_grant(user, grant_id)
     name = grant.connector.name
     if grant.revoked_at is not None:
         if request.method != "POST":
@@ -234,7 +234,7 @@ def acting_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
         return redirect("connectors:acting")
     acting_url = reverse("connectors:acting")
     context = {
-        **row_of(grant),
+        **get_row(grant),
         **_what_stops(grant),
         "form": form,
         "number": phone_numbers.mask_unbroken(grant.person.number),

@@ -120,7 +120,7 @@ def log(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpRespo
 @require_GET
 @signed_in
 @webhooks.redirect_if_removed
-def one(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delivery_id: int) -> HttpResponse:
+def delivery(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delivery_id: int) -> HttpResponse:
     """What was sent, and each try: when, how long, and what came back."""
     webhook = webhooks.get_own(user_of(request), connector_id, webhook_id)
     delivery = webhook_log.get_delivery(webhook, delivery_id)
@@ -142,7 +142,7 @@ def one(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delivery_id:
 # Sending again -------------------------------------------------------------------------------------------------------
 
 
-def _log_of(connector_id: UUID, webhook_id: UUID, **_more: Any) -> str:
+def _get_log_url(connector_id: UUID, webhook_id: UUID, **_more: Any) -> str:
     return reverse("connectors:webhook", args=[connector_id, webhook_id])
 
 
@@ -161,7 +161,7 @@ def redeliver(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delive
     else:
         told = _("It is on its way again.") if queued else _("It waits to be sent already.")
         messages.success(request, told)
-    return redirect(safe_path(request.POST.get("back"), fallback=_log_of(connector_id, webhook_id)))
+    return redirect(safe_path(request.POST.get("back"), fallback=_get_log_url(connector_id, webhook_id)))
 
 
 @require_POST
@@ -177,7 +177,7 @@ def redeliver_failed(request: HttpRequest, connector_id: UUID, webhook_id: UUID)
         messages.error(request, str(refused))
     else:
         _flash_count(request, count, _("Nothing had failed for good: there was nothing left to send again."))
-    return redirect(_log_of(connector_id, webhook_id))
+    return redirect(_get_log_url(connector_id, webhook_id))
 
 
 class ReplayForm(forms.Form):
@@ -223,7 +223,7 @@ def replay(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpRe
             form.add_error(None, str(refused))
         else:
             _flash_count(request, count, _("Nothing has happened since then that does not wait to be sent already."))
-            return redirect(_log_of(connector_id, webhook_id))
+            return redirect(_get_log_url(connector_id, webhook_id))
     since = form.cleaned_data.get("since") if form.is_bound and form.is_valid() else None
     context = {
         **webhooks.get_frame(webhook, "deliveries", (_("Replay"), "")),

@@ -450,7 +450,7 @@ SHOW, ROTATE = gettext_lazy("Show signing secret"), gettext_lazy("Make new secre
 SENSITIVE = ["idempotency_key"]
 
 
-def _settings_of(connector_id: UUID, webhook_id: UUID, **_more: Any) -> str:
+def _get_settings_url(connector_id: UUID, webhook_id: UUID, **_more: Any) -> str:
     return reverse("connectors:webhook_settings", args=[connector_id, webhook_id])
 
 
@@ -486,7 +486,7 @@ def _page(request: HttpRequest, connector_id: UUID, webhook_id: UUID, service: C
         secret = service(webhook=webhook, by=user_of(request), idempotency_key=idempotency_key)
     except (Conflict, RuleBroken) as refused:
         messages.error(request, str(refused))
-        return redirect(_settings_of(connector_id, webhook_id))
+        return redirect(_get_settings_url(connector_id, webhook_id))
     # Read again: the secret before this one may sign for a while, which the page says.
     return one_time_secrets.page(
         request, _showing(get_own(user_of(request), connector_id, webhook_id)), secret, idempotency_key
@@ -523,7 +523,7 @@ def _showing(webhook: Webhook) -> one_time_secrets.OneTimeSecretPage:
         file=one_time_secrets.get_file_name(webhook.connector.name, "webhook"),
         download_url=reverse("connectors:webhook_secret_download", args=at),
         done_url=reverse("connectors:webhook_secret_done", args=at),
-        after_url=_settings_of(*at),
+        after_url=_get_settings_url(*at),
         finished=_("The signing secret is not shown any more."),
         gone=_("The signing secret is not shown any more. If it is lost, make a new one."),
         context=lambda secret: {

@@ -17,7 +17,7 @@ from accounts.audit.record import SYSTEM, record
 from accounts.services import notifications
 from connectors import hooks
 from connectors.models import Webhook, WebhookDelivery
-from connectors.permissions import Permission, permissions_of
+from connectors.permissions import Permission, get_permissions
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import ConsoleError
 
@@ -43,7 +43,7 @@ def inactive_reason(webhook: Webhook, at: dt.datetime) -> str:
     if grant.ends_at is not None and grant.ends_at <= at:
         return InactiveReason.GRANT_ENDED.value
     grant.connector = connector  # the same row: `held_scopes` loads it for each webhook otherwise
-    if Permission.OUTGOING_WEBHOOKS not in permissions_of(grant.held_scopes()):
+    if Permission.OUTGOING_WEBHOOKS not in get_permissions(grant.held_scopes()):
         return InactiveReason.PERMISSION.value
     return ""
 

@@ -149,10 +149,12 @@ def record(done: Sequence[tuple[schedule.ClaimedDelivery, DeliveryOutcome]]) -> 
         else {}
     )
     for taken, outcome in failed:
-        _failed(taken, webhooks[taken.webhook.pk], now, outcome.retry_after)
+        _record_failure(taken, webhooks[taken.webhook.pk], now, outcome.retry_after)
 
 
-def _failed(taken: schedule.ClaimedDelivery, webhook: Webhook, now: dt.datetime, asked: dt.timedelta | None) -> None:
+def _record_failure(
+    taken: schedule.ClaimedDelivery, webhook: Webhook, now: dt.datetime, asked: dt.timedelta | None
+) -> None:
     delivery = taken.delivery
     Webhook.objects.filter(pk=webhook.pk).update(
         failures=F("failures") + 1, **({"backoff_until": now + asked} if asked is not None else {})

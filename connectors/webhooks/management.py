@@ -272,6 +272,6 @@ def _once(webhook: Webhook, by: User, idempotency_key: str, act: Callable[..., s
     secret = one_time_secrets.recall(user=by, idempotency_key=idempotency_key, subject=webhook)
     if secret is None:
         secret = act(webhook=webhook, by=by)
-        one_time_secrets.forget(one_time_secrets.kind_of(webhook), [str(webhook.pk)])
+        one_time_secrets.forget(one_time_secrets.get_kind(webhook), [str(webhook.pk)])
         one_time_secrets.remember(user=by, idempotency_key=idempotency_key, subject=webhook, token=secret)
     return secret

@@ -156,7 +156,7 @@ def _claim(
                     moved = True
                     continue
                 limit.acquire(webhook)
-                taken.append(_claimed(delivery, webhook, prepared, now))
+                taken.append(_to_claimed(delivery, webhook, prepared, now))
         _lease(taken, now)
     return taken, moved
 
@@ -241,7 +241,7 @@ def _is_sendable(
     return True
 
 
-def _claimed(
+def _to_claimed(
     delivery: WebhookDelivery, webhook: Webhook, prepared: PreparedRequest, now: dt.datetime
 ) -> ClaimedDelivery:
     delivery.tries += 1

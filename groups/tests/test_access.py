@@ -23,7 +23,7 @@ from kaizala_console.lib.errors import NotAllowed, NotFound
 
 
 def caller(program: Program) -> AccessContext:
-    return authentication.caller_of(program.access_token)
+    return authentication.get_access_context(program.access_token)
 
 
 def names(groups: Any) -> dict[str, str]:

@@ -36,7 +36,10 @@ def message(group: Group, group_admin: User) -> Message:
 @pytest.fixture
 def bot(program: Program) -> Bot:
     return bots.create(
-        connector=program.connector, name="Rota", picture_url="", by=authentication.caller_of(program.access_token)
+        connector=program.connector,
+        name="Rota",
+        picture_url="",
+        by=authentication.get_access_context(program.access_token),
     )
 
 
@@ -53,7 +56,7 @@ def each(acts: list[Callable[[], Any]]) -> Callable[[], Any]:
 
 
 def react(program: Program, group_id: Any, message: Message, kind: str, comment: str = "") -> Reaction:
-    caller = authentication.caller_of(program.access_token)
+    caller = authentication.get_access_context(program.access_token)
     group = access.reach(caller, group_id)
     return reactions.react(group=group, reference_id=message.pk, kind=kind, comment=comment, by=caller)
 
@@ -98,7 +101,7 @@ def test_a_reader_who_goes_on_from_each_cursor_misses_nothing(
 def test_no_call_of_a_bot_is_accepted_after_its_end_is_committed(
     together: Together, program: Program, group: Group, bot: Bot, end: str
 ) -> None:
-    by = authentication.caller_of(program.access_token)
+    by = authentication.get_access_context(program.access_token)
     group_bots.add(group=group, bot_ids=[str(bot.pk)], by=by)
     token = bots.access_token(bot_id=str(bot.pk), by=by).access_token
     ended, done = threading.Event(), threading.Event()
@@ -108,7 +111,7 @@ def test_no_call_of_a_bot_is_accepted_after_its_end_is_committed(
         while not done.is_set():
             after = ended.is_set()  # looked at before the call begins
             try:
-                access.reach(authentication.caller_of(token), group.pk)
+                access.reach(authentication.get_access_context(token), group.pk)
             except ConsoleError:
                 continue
             accepted.append(after)
@@ -130,7 +133,7 @@ def test_no_call_of_a_bot_is_accepted_after_its_end_is_committed(
 
 
 def test_there_are_never_more_bots_than_a_connector_may_have(together: Together, program: Program) -> None:
-    by = authentication.caller_of(program.access_token)
+    by = authentication.get_access_context(program.access_token)
     Bot.objects.bulk_create([Bot(connector=program.connector, name=str(n)) for n in range(bots.MOST_BOTS - 1)])
     results = together(THREADS, lambda: bots.create(connector=by.connector, name="One more", picture_url="", by=by))
     assert len([result for result in results if isinstance(result, Bot)]) == 1
@@ -141,14 +144,14 @@ def test_there_are_never_more_bots_than_a_connector_may_have(together: Together,
 def test_a_bot_that_is_added_many_times_at_once_is_added_and_told_of_once(
     together: Together, program: Program, group: Group, bot: Bot
 ) -> None:
-    by = authentication.caller_of(program.access_token)
+    by = authentication.get_access_context(program.access_token)
     assert together(THREADS, lambda: group_bots.add(group=group, bot_ids=[str(bot.pk)], by=by)) == [None] * THREADS
     assert GroupBot.objects.count() == 1
     assert AuditEvent.objects.filter(tag="group:bot:added").count() == 1
 
 
 def test_of_many_who_delete_a_bot_one_does(together: Together, program: Program, bot: Bot) -> None:
-    by = authentication.caller_of(program.access_token)
+    by = authentication.get_access_context(program.access_token)
     results = together(THREADS, lambda: bots.remove(connector=by.connector, bot_id=str(bot.pk), by=by))
     assert results.count(None) == 1
     assert len([result for result in results if isinstance(result, NotFound)]) == THREADS - 1

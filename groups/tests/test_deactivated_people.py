@@ -35,7 +35,7 @@ def test_user_tokens_and_bots_of_a_deactivated_person_are_refused_until_they_are
 ) -> None:
     refresh_token = pin_program.token(number_of(member))
     access_token = pin_program.exchange(refresh_token).json()["accessToken"]
-    caller = authentication.caller_of(access_token)
+    caller = authentication.get_access_context(access_token)
     bot = bots.create(connector=pin_program.connector, name="Helper", picture_url="", by=caller)
     bot_token = bots.access_token(bot_id=str(bot.pk), by=caller).access_token
     users.deactivate(user=member, by=SYSTEM)
@@ -65,12 +65,12 @@ def test_the_token_cache_gives_nothing_for_a_deactivated_person_and_forgets_noth
     pin_program: PinProgram, member: User, developer: User
 ) -> None:
     refresh_token = pin_program.token(number_of(member))
-    cached = token_cache.keep(
+    cached = token_cache.enable(
         grant=Grant.objects.get(), by=developer, secret=pin_program.secret, refresh_token=refresh_token
     )
     users.deactivate(user=member, by=SYSTEM)
     with pytest.raises(NotFound, match="No access token is kept"):
-        token_cache.give(connector_id=str(pin_program.connector.pk), secret=pin_program.secret, grant_id="")
+        token_cache.get_token(connector_id=str(pin_program.connector.pk), secret=pin_program.secret, grant_id="")
     assert token_cache.fetch(cached_token_id=cached.pk) is False
     assert CachedToken.objects.get().refused_at is None
 
@@ -95,7 +95,7 @@ def test_deciding_about_an_access_token_of_a_person_is_one_select(
 ) -> None:
     token = pin_program.exchange(pin_program.token(number_of(member))).json()["accessToken"]
     with django_assert_num_queries(1):
-        authentication.caller_of(token)
+        authentication.get_access_context(token)
     users.deactivate(user=member, by=SYSTEM)
     with django_assert_num_queries(1), pytest.raises(TokenInvalid):
-        authentication.caller_of(token)
+        authentication.get_access_context(token)

@@ -103,7 +103,7 @@ def test_the_tab_of_the_group_says_so_too_of_a_token_whose_grant_has_no_end(
     assert len(told(client)) == 1
     assert "Ends in 6 days refresh token" in text_of(client.get(tab))
     assert "refresh token" not in text_of(browser_of(member).get(tab))
-    assert refresh_tokens.made(token=token, by=SYSTEM, at=clock.now()) is not None
+    assert refresh_tokens.get_or_create_successor(token=token, by=SYSTEM, at=clock.now()) is not None
     assert "Ends in 6 days refresh token" in text_of(client.get(tab))
     connector_factories.used(token.grant)
     assert "Ends in" not in text_of(client.get(tab))
@@ -201,7 +201,7 @@ def test_what_does_not_work_any_more_is_not_about_to_end(
 
 def test_a_token_with_a_successor_in_use_does_not_end_anything(client: Client, group: Group, developer: User) -> None:
     token = old(access(group, developer, "Planner", None), 10)
-    assert refresh_tokens.made(token=token, by=SYSTEM, at=clock.now()) is not None
+    assert refresh_tokens.get_or_create_successor(token=token, by=SYSTEM, at=clock.now()) is not None
     assert len(told(client)) == 1
     connector_factories.used(token.grant)
     assert told(client) == []

@@ -62,8 +62,8 @@ def answered(wire: Wire, call: str, group_id: str, deep: Group, token: Program) 
 
 
 def foretold(call: str, group_id: str, token: Program, by: User) -> bool:
-    found = introspection.inspect(text=token.access_token, by=by)
-    return found.works and all(check.passed for check in introspection.would_work(found, calls()[call], group_id))
+    found = introspection.introspect(text=token.access_token, by=by)
+    return found.works and all(check.passed for check in introspection.explain_call(found, calls()[call], group_id))
 
 
 def test_every_call_on_a_group_is_tried_here() -> None:

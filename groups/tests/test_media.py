@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from accounts.models import AuditEvent, User
-from connectors.authentication import AccessContext, caller_of
+from connectors.authentication import AccessContext, get_access_context
 from connectors.models import Connector
 from groups.media.content import MediaKind
 from groups.media.upload import Incoming
@@ -37,7 +37,7 @@ def files_on(shelf: Path) -> int:
 
 
 def caller(program: Program) -> AccessContext:
-    return caller_of(program.access_token)
+    return get_access_context(program.access_token)
 
 
 def stored(program: Program, content: bytes = PNG, name: str = "plan.png") -> MediaResource:

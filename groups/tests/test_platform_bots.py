@@ -235,7 +235,7 @@ def test_a_bot_reaches_the_groups_it_was_added_to_and_no_others(
     wire: Wire, program: Program, group: Group, bot: str, token: str
 ) -> None:
     below = make_group("Below", organisation=group.organisation, under=group)
-    caller = authentication.caller_of(token)
+    caller = authentication.get_access_context(token)
     assert [found.name for found in access.list_reachable_groups(caller)] == ["Night Shift"]
     assert [found.name for found in access.list_named_groups(caller)] == ["Night Shift"]
     with pytest.raises(GroupNotReachable):
@@ -250,10 +250,10 @@ def test_a_bot_never_reaches_more_than_its_grant(
 ) -> None:
     of_member = let_act_for(connector, member)
     text = wire.get(f"/v1/bot/accessToken/{bot}", of_member).json()["accessToken"]
-    assert access.reach(authentication.caller_of(text), group.pk).role == "Member"
+    assert access.reach(authentication.get_access_context(text), group.pk).role == "Member"
     Membership.objects.filter(group=group, person=of_member.grant.person).delete()
     refused(wire.post(f"/v1/groups/{group.pk}/messages", '{"message": "x"}', text), 403, "Unauthorized")
-    assert access.reach(authentication.caller_of(token), group.pk).role == "Admin"
+    assert access.reach(authentication.get_access_context(token), group.pk).role == "Admin"
 
 
 def test_a_bot_neither_reads_members_nor_prolongs_itself(wire: Wire, group: Group, bot: str, token: str) -> None:
@@ -276,7 +276,7 @@ def test_a_deleted_bots_token_is_refused_on_the_very_next_call(
 def test_a_bots_reach_costs_no_statement_more(program: Program, group: Group, token: str) -> None:
     def statements(text: str) -> int:
         with CaptureQueriesContext(connection) as captured:
-            access.reach(authentication.caller_of(text), group.pk)
+            access.reach(authentication.get_access_context(text), group.pk)
         return len(captured)
 
     assert statements(token) == statements(program.access_token) == 2

@@ -197,7 +197,7 @@ def test_what_a_person_uploaded_is_no_programs_and_what_a_program_uploaded_no_pe
 ) -> None:
     send(client, group, file("a.png", PNG))
     mine = str(MediaResource.objects.get().pk)
-    caller = authentication.caller_of(program.access_token)
+    caller = authentication.get_access_context(program.access_token)
     for stranger in (caller, Uploader(group_admin, person_of(group_admin))):
         with pytest.raises(RuleBroken), transaction.atomic():
             media.use_resource(resource=mine, caller=stranger, kinds=list(MediaKind), field="x")

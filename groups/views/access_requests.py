@@ -21,12 +21,12 @@ from accounts.models import User
 from accounts.views.decorators import require_reauthentication, user_of, with_phone
 from connectors import policies
 from connectors.models import AccessRequest, ConnectorState, Grant, RequestState
-from connectors.permissions import DESCRIPTIONS, PERMISSIONS, Permission, can_and_cannot, in_order
-from connectors.queries.access_requests import request_for
+from connectors.permissions import DESCRIPTIONS, PERMISSIONS, Permission, describe_permissions, sort_permissions
+from connectors.queries.access_requests import get_request
 from connectors.services import access_requests as asking
 from connectors.services.grants import AlreadyGranted
 from connectors.views import permissions
-from connectors.views.access_requests import row_of
+from connectors.views.access_requests import get_row
 from connectors.views.forms import PERMISSION_CHOICES, PermissionsForm, WithEndDate, last_day
 from connectors.views.links import crumbs
 from groups import access
@@ -56,7 +56,9 @@ def listing(request: HttpRequest) -> HttpResponse:
     etag = live.etag(user.pk, [one.request.pk for one in found])
     if unchanged := live.unchanged(request, etag):
         return unchanged
-    rows = [{**row_of(row.request), "where": row.group.name if row.group else row.request.target_name} for row in found]
+    rows = [
+        {**get_row(row.request), "where": row.group.name if row.group else row.request.target_name} for row in found
+    ]
     context = {
         **live.follow(request.path, etag),
         "rows": rows,
@@ -72,7 +74,7 @@ def listing(request: HttpRequest) -> HttpResponse:
 def one(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """One request: who asks, what would be different, and the answer. The link that a developer sends leads here."""
     user = user_of(request)
-    asked = request_for(user, request_id)
+    asked = get_request(user, request_id)
     return _page(request, user, asked, _form(request, user, asked, initial=AnswerForm.first(asked)))
 
 
@@ -81,9 +83,9 @@ def one(request: HttpRequest, request_id: UUID) -> HttpResponse:
 def approve(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """Gives what is ticked. Twice is once: the second is told who answered."""
     user = user_of(request)
-    asked = request_for(user, request_id)
+    asked = get_request(user, request_id)
     if asked.state is not RequestState.WAITING:
-        return _close(request, asked, asking.why_over(asked))
+        return _close(request, asked, asking.explain_over(asked))
     form = _form(request, user, asked, request.POST)
     if not form.is_valid():
         return _page(request, user, asked, form, status=400)
@@ -114,9 +116,9 @@ def approve(request: HttpRequest, request_id: UUID) -> HttpResponse:
 def refuse(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """Gives nothing, and the developer is told."""
     user = user_of(request)
-    asked = request_for(user, request_id)
+    asked = get_request(user, request_id)
     if asked.state is not RequestState.WAITING:
-        return _close(request, asked, asking.why_over(asked))
+        return _close(request, asked, asking.explain_over(asked))
     require_reauthentication(request)
     form = _form(request, user, asked, request.POST)
     if not form.only_group_is_valid():
@@ -210,16 +212,16 @@ def _page(
         can_choose = bool(some)
     may_answer = waits and asked.connector.state is ConnectorState.LIVE
     context = {
-        **row_of(asked),
+        **get_row(asked),
         **_difference(asked),
         "connector": asked.connector,
         "form": form,
         "choices": permissions.list_choices(form["permissions"].value() or (), asked.permissions),
-        "shown": ",".join(in_order(asked.permissions)),
+        "shown": ",".join(sort_permissions(asked.permissions)),
         "group": group,
         "acts_for_somebody": asked.grant is not None and asked.grant.kind == Grant.Kind.USER,
         "waits": waits,
-        "why_over": "" if waits else asking.why_over(asked),
+        "why_over": "" if waits else asking.explain_over(asked),
         "is_owner": policies.is_owner(user, asked.connector),
         "may_answer": may_answer and (can_choose if asked.by_link else policies.can_answer(user, asked)),
         "not_live": waits and asked.connector.state is not ConnectorState.LIVE,
@@ -245,9 +247,9 @@ def _difference(asked: AccessRequest) -> dict[str, Any]:
     has: frozenset[Permission] = frozenset()
     if asked.grant is not None and asked.state is RequestState.WAITING:
         has = asked.grant.permissions & asked.connector.permissions
-    can, _rest = can_and_cannot(asked.permissions)
+    can, _rest = describe_permissions(asked.permissions)
     return {
-        "already": [DESCRIPTIONS[permission].can for permission in in_order(has)],
+        "already": [DESCRIPTIONS[permission].can for permission in sort_permissions(has)],
         "can": can,
         "cannot": [DESCRIPTIONS[p].cannot for p in PERMISSIONS if p not in asked.permissions | has],
     }
@@ -255,7 +257,7 @@ def _difference(asked: AccessRequest) -> dict[str, Any]:
 
 def list_rows(group: Group, user: User) -> list[dict[str, Any]]:
     """What waits for the admins of one group: for its "Connectors" tab."""
-    return [row_of(asked) for asked in access_requests.list_group_requests(group, user)[: access_requests.MOST]]
+    return [get_row(asked) for asked in access_requests.list_group_requests(group, user)[: access_requests.MOST]]
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -318,7 +320,7 @@ def _row(one: OpenRequest) -> dict[str, Any]:
     """With what is shown of it, so that nothing is given that a developer put into it in the meantime."""
     shown = ",".join(sorted(permission.value for permission in one.request.permissions))
     where = one.group.name if one.group else one.request.target_name
-    return {**row_of(one.request), "where": where, "shown": f"{one.request.pk}:{shown}"}
+    return {**get_row(one.request), "where": where, "shown": f"{one.request.pk}:{shown}"}
 
 
 def _shown(sent: QueryDict) -> dict[str, frozenset[Permission]]:

@@ -17,7 +17,14 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.models import User
 from accounts.views.decorators import require_reauthentication, user_of, with_phone
 from connectors.models import Connector, Grant, HandoffState
-from connectors.permissions import DESCRIPTIONS, Permission, can_and_cannot, in_order, listed, unlisted
+from connectors.permissions import (
+    DESCRIPTIONS,
+    Permission,
+    describe_permissions,
+    from_form_value,
+    sort_permissions,
+    to_form_value,
+)
 from connectors.queries import connectors as connector_queries
 from connectors.queries import usage as usage_queries
 from connectors.services.grants import AlreadyGranted
@@ -112,7 +119,7 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
 def _as_shown(request: HttpRequest, connector: Connector) -> frozenset[Permission] | None:
     """What the page said that the connector could do; None when it showed none, or another one than was chosen."""
     shown_id, _colon, shown = request.POST.get("shown", "").partition(":")
-    return unlisted(shown) if ids.parse_guid(shown_id) == connector.pk else None
+    return from_form_value(shown) if ids.parse_guid(shown_id) == connector.pk else None
 
 
 def _get_search(request: HttpRequest) -> str:
@@ -139,7 +146,7 @@ def _page(request: HttpRequest, group: Group, context: dict[str, Any], form: Add
     page = groups.grant_page(group, cursor=request.GET.get("cursor"))
     sparks = usage_queries.get_daily_grant_calls(page.items) if links.is_admin(group) else {}
     chosen = _chosen(form)
-    can, cannot = can_and_cannot(chosen.permissions) if chosen else ([], [])
+    can, cannot = describe_permissions(chosen.permissions) if chosen else ([], [])
     context |= {
         "rows": [_row(grant) | {"spark": usage.find_spark(sparks, grant)} for grant in page.items],
         **pagination_links(request, page, path=here),
@@ -148,7 +155,7 @@ def _page(request: HttpRequest, group: Group, context: dict[str, Any], form: Add
         "chosen": chosen,
         "can": can,
         "cannot": cannot,
-        "shown": f"{chosen.pk}:{listed(chosen.permissions)}" if chosen else "",
+        "shown": f"{chosen.pk}:{to_form_value(chosen.permissions)}" if chosen else "",
         "nothing_to_add": form is not None and not form.total,
         "search": _get_search(request),
         "most": MOST_CHOICES,
@@ -178,7 +185,7 @@ def _row(grant: Grant) -> dict[str, Any]:
         "status": get_status(grant),
         "how_many": ngettext("%(n)d permission", "%(n)d permissions", len(grant.permissions))
         % {"n": len(grant.permissions)},
-        "permissions": [DESCRIPTIONS[permission].can for permission in in_order(grant.permissions)],
+        "permissions": [DESCRIPTIONS[permission].can for permission in sort_permissions(grant.permissions)],
         "handoff_pill": PILLS[state] if state else "",
         "waiting": state is HandoffState.WAITING,
         "used_at": max(used, default=None),

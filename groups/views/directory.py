@@ -224,7 +224,7 @@ def get_display_name(found: Person) -> str:
 
 
 def _what_stops(organisation: Any, found: Person) -> dict[str, Any]:
-    tokens = user_tokens.acting_for(person=found, organisation=organisation)
+    tokens = user_tokens.list_acting(person=found, organisation=organisation)
     use = get_use_facts(tokens)
     noted = PersonAttributeValue.objects.filter(person=found, attribute__organisation=organisation)
     facts = [

@@ -29,7 +29,7 @@ from accounts.views.decorators import (
 )
 from connectors import policies
 from connectors.models import Grant, Handoff, HandoffState, RefreshToken
-from connectors.permissions import can_and_cannot
+from connectors.permissions import describe_permissions
 from connectors.queries import connectors as connector_queries
 from connectors.services import grants, handoffs
 from connectors.services import grants as rights
@@ -221,7 +221,7 @@ def _page(request: HttpRequest, group: Group, grant_id: UUID, *, problem: str = 
     user = user_of(request)
     etag = _get_etag(user, grant_id)  # before the rest is read: what changes meanwhile is new to this page
     found = groups.get_grant(group, grant_id)
-    can, cannot = can_and_cannot(found.permissions & found.connector.permissions)
+    can, cannot = describe_permissions(found.permissions & found.connector.permissions)
     handoff = _newest(found)
     state = views_handoffs.get_current_state(handoff) if handoff else None
     steps = views_handoffs.list_steps(handoff) if handoff else []

@@ -41,7 +41,7 @@ from kaizala_console.lib.spreadsheets import csv_lines
 
 def audit_scope(user: User) -> list[Q]:
     """The events that this person may see: their own, their organisation's, of their connectors and of their groups."""
-    return [*queries.own_scope(user), *group_queries.audit_scope(user), *connector_queries.audit_scope(user)]
+    return [*queries.own_scope(user), *group_queries.audit_scope(user), *connector_queries.list_audit_filters(user)]
 
 
 # ----------------------------------------------------------------------------------------------------

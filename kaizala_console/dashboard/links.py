@@ -49,7 +49,7 @@ def _in_connectors(user: User, event: AuditEvent) -> Iterator[Link]:
     key = ids.parse_guid(event.subject_id)
     if key is not None and event.subject_kind == AccessRequest.__name__.lower():
         try:
-            access_requests.request_for(user, key)
+            access_requests.get_request(user, key)
             yield Link(_("Open the request"), reverse("groups:request", args=[key]))
         except NotFound:
             pass

@@ -92,7 +92,7 @@ def _of_own_connectors(user: User) -> Iterator[PendingAction]:
 
 def _handoffs_to_claim(user: User) -> Iterator[PendingAction]:
     """One for all handoffs that wait: it leads to the one, or to the inbox."""
-    found = connectors.waiting_handoffs(user).select_related(None).select_related("connector", "grant")
+    found = connectors.list_waiting_handoffs(user).select_related(None).select_related("connector", "grant")
     waiting = list(found.only("expires_at", "connector__name", "grant__target_name")[:100])
     if not waiting:
         return
@@ -116,7 +116,7 @@ def _handoffs_to_claim(user: User) -> Iterator[PendingAction]:
 
 def tokens_to_replace(user: User) -> Iterator[PendingAction]:
     """One for all refresh tokens that end within a month with nothing in use that follows them."""
-    found = connectors.tokens_that_end(user)
+    found = connectors.list_ending_tokens(user)
     ending = list(found.only("expires_at", "grant__connector__name", "grant__target_name")[:100])
     if not ending:
         return
@@ -140,7 +140,7 @@ def tokens_to_replace(user: User) -> Iterator[PendingAction]:
 
 def _leaks_to_answer(user: User) -> Iterator[PendingAction]:
     """A credential that was reported as leaked is refused until an owner answers."""
-    own = connectors.open_leak_reports(connectors.of_own_connectors(user))
+    own = connectors.list_open_leak_reports(connectors.filter_own(user))
     for report in own.select_related(None).select_related("connector").only("connector__name")[:20]:
         yield PendingAction(
             key="connectors",
@@ -157,7 +157,7 @@ def _user_tokens_to_confirm(user: User) -> Iterator[PendingAction]:
     """For an organisation admin: what another one may not decide alone."""
     if not user.is_organisation_admin:
         return
-    for request in user_tokens.user_tokens_to_confirm(user)[:20]:
+    for request in user_tokens.list_to_confirm(user)[:20]:
         facts = {"who": request.asked_by.name, "connector": request.connector.name}
         yield PendingAction(
             key="connectors",

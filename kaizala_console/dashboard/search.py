@@ -53,7 +53,7 @@ def _found(user: User, text: str) -> dict[str, Any]:
     Of actions and of what happened, the newest `RECENT` are looked through: actions by title, events by the words in
     them. One statement a kind, and one for each condition of the audit scope.
     """
-    connector_page = connectors.connector_page(user, everybodys=True, search=text, size=SHOWN)
+    connector_page = connectors.get_connector_page(user, everybodys=True, search=text, size=SHOWN)
     group_page = groups.group_page(user, search=text, size=SHOWN)
     people_page = directory.list_people(user, search=text, size=SHOWN)
     found_actions = actions.search_recent(user, text, size=SHOWN + 1, among=RECENT)

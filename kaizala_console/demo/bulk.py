@@ -152,7 +152,10 @@ class TrialData:
         write(
             ConnectorSecret,
             ("connector", "slot", "public_part", "pepper_id", "digest", "created_at", "created_by"),
-            ((key, 1, *_unknown(token_format.Kind.SECRET), now, developer.pk) for key, _grant, _group in made),
+            (
+                (key, 1, *_unknown(token_format.CredentialKind.SECRET), now, developer.pk)
+                for key, _grant, _group in made
+            ),
         )
         write(
             Grant,
@@ -167,7 +170,7 @@ class TrialData:
             RefreshToken,
             ("grant", "connector", "public_part", "pepper_id", "digest", "issued_at", "expires_at"),
             (
-                (grant, key, *_unknown(token_format.Kind.REFRESH), now, now + dt.timedelta(days=365))
+                (grant, key, *_unknown(token_format.CredentialKind.REFRESH), now, now + dt.timedelta(days=365))
                 for key, grant, _group in made
             ),
         )
@@ -197,7 +200,7 @@ class TrialData:
         return self.voices
 
 
-def _unknown(kind: token_format.Kind) -> tuple[str, str, str]:
+def _unknown(kind: token_format.CredentialKind) -> tuple[str, str, str]:
     """What is stored of a credential that is thrown away."""
     made = token_format.generate(kind)
     return made.public_part, made.pepper_id, made.digest

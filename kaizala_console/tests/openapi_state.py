@@ -148,7 +148,7 @@ def present(program: Program, group: Group, admin: Any, member: Any) -> Present:
         "mobilenumber": (_is_number, person.number),
         "startingtime": (_is_moment, "2030-01-01T06:00:00Z"),
         "validity": (_is_past, clock.epoch_ms(clock.now()) + A_DAY_MS),
-        "credential": (_is_text, token_format.generate(token_format.Kind.REFRESH).token),
+        "credential": (_is_text, token_format.generate(token_format.CredentialKind.REFRESH).token),
         "cursor": (_is_cursor, ""),
     }
     return Present(values, media)

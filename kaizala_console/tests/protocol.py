@@ -14,7 +14,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from accounts.models import User
-from connectors.description import description
+from connectors.description import get_description
 from connectors.permissions import PERMISSIONS
 from groups.models import Group
 from groups.tests.factories import Program, let_in, make_connector, make_group, unknown_id
@@ -53,7 +53,7 @@ class Row:
 
     def body(self) -> bytes | None:
         """A body as the OpenAPI document describes it; None when it reads none."""
-        described = description().document["paths"][to_openapi_path(self.route)][self.method.lower()]
+        described = get_description().document["paths"][to_openapi_path(self.route)][self.method.lower()]
         content = described.get("requestBody", {}).get("content", {}).get(JSON)
         if content is None:
             return None
@@ -76,7 +76,7 @@ NEEDED: Final = {
 def sample_of(schema: dict[str, Any]) -> Any:
     """The shortest value that the schema takes; what it has an example for is that."""
     if "$ref" in schema:
-        return sample_of(description().document["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+        return sample_of(get_description().document["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
     for name in ("examples", "enum"):
         if schema.get(name):
             return schema[name][0]

@@ -12,7 +12,7 @@ from django.test import Client
 from accounts.models import User
 from accounts.tests.pages import words
 from connectors import token_format
-from connectors.token_format import Kind
+from connectors.token_format import CredentialKind
 from kaizala_console.lib import clock, ids
 from kaizala_console.tests.browser import assert_accessible
 
@@ -29,12 +29,12 @@ def access_token() -> str:
 
 
 TOKENS = {
-    "secret": lambda: token_format.generate(Kind.SECRET).token,
-    "refresh token": lambda: token_format.generate(Kind.REFRESH).token,
+    "secret": lambda: token_format.generate(CredentialKind.SECRET).token,
+    "refresh token": lambda: token_format.generate(CredentialKind.REFRESH).token,
     "access token": access_token,
-    "cut short": lambda: token_format.generate(Kind.REFRESH).token[:40],
-    "one letter missing": lambda: token_format.generate(Kind.SECRET).token[:-1],
-    "among words": lambda: f"what is  {token_format.generate(Kind.REFRESH).token} for?",
+    "cut short": lambda: token_format.generate(CredentialKind.REFRESH).token[:40],
+    "one letter missing": lambda: token_format.generate(CredentialKind.SECRET).token[:-1],
+    "among words": lambda: f"what is  {token_format.generate(CredentialKind.REFRESH).token} for?",
     "in a header": lambda: f"Bearer:{access_token()}",
 }
 
@@ -54,19 +54,19 @@ def test_a_credential_in_the_search_is_taken_out_of_the_address(form: str, membe
     "path", ["/console/connectors/", "/console/groups/", "/console/directory/", "/console/activity/", "/console/help/"]
 )
 def test_the_other_filters_of_a_list_stay(path: str, member: User, browser_of: BrowserOf) -> None:
-    token = token_format.generate(Kind.SECRET).token
+    token = token_format.generate(CredentialKind.SECRET).token
     answer = browser_of(member).get(path, {"show": "all", "q": token, "empty": "", "sort": "a b&c"})
     assert answer.headers["Location"] == f"{path}?show=all&empty=&sort=a+b%26c"
 
 
 def test_operators_pages_too(operator: User, browser_of: BrowserOf) -> None:
-    token = token_format.generate(Kind.REFRESH).token
+    token = token_format.generate(CredentialKind.REFRESH).token
     answer = browser_of(operator).get("/operators/connectors/refreshtoken/", {"q": token})
     assert answer.headers["Location"] == "/operators/connectors/refreshtoken/"
 
 
 def test_the_way_to_the_sign_in_does_not_carry_it_on(client: Client, db: None) -> None:
-    token = token_format.generate(Kind.REFRESH).token
+    token = token_format.generate(CredentialKind.REFRESH).token
     assert token not in client.get(SEARCH, {"q": token}).headers["Location"]
     behind = quote(f"{SEARCH}?{urlencode({'q': token})}", safe="")
     answer = client.get(f"/accounts/login/?next={behind}&process=login")
@@ -77,7 +77,7 @@ def test_the_way_to_the_sign_in_does_not_carry_it_on(client: Client, db: None) -
 
 @pytest.mark.parametrize(("path", "to"), [("//other.example/x", "/%2Fother.example/x"), ("/a%3Fb%23c/", "/a%3Fb%23c/")])
 def test_nobody_is_led_elsewhere(path: str, to: str, client: Client, db: None) -> None:
-    query = urlencode({"q": token_format.generate(Kind.REFRESH).token})
+    query = urlencode({"q": token_format.generate(CredentialKind.REFRESH).token})
     answer = client.generic("GET", "/", QUERY_STRING=query, PATH_INFO=unquote(path))
     assert (answer.status_code, answer.headers["Location"]) == (302, to)
 
@@ -88,7 +88,7 @@ def test_what_is_no_credential_is_searched_for(text: str, member: User, browser_
 
 
 def test_an_answer_to_a_form_is_left_alone(member: User, browser_of: BrowserOf) -> None:
-    token = token_format.generate(Kind.SECRET).token
+    token = token_format.generate(CredentialKind.SECRET).token
     assert browser_of(member).post(f"/console/connectors/inspector/?q={token}", {"token": token}).status_code == 200
 
 
@@ -96,7 +96,7 @@ def test_an_answer_to_a_form_is_left_alone(member: User, browser_of: BrowserOf) 
 @pytest.mark.parametrize("at", ["/console/", "/console/connectors/", "/console/api/"])
 @pytest.mark.capability
 def test_with_scripts_it_does_not_even_leave_the_field(open_page: Callable[..., Any], member: User, at: str) -> None:
-    token = token_format.generate(Kind.REFRESH).token
+    token = token_format.generate(CredentialKind.REFRESH).token
     page = open_page(user=member)
     page.goto(at)
     asked: list[str] = []

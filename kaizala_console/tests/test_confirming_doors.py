@@ -25,7 +25,7 @@ from accounts.tests import pins
 from accounts.tests.authenticator import CodeNow
 from accounts.tests.factories import make_user, verify
 from connectors.models import Connector, LeakReport, Webhook
-from connectors.permissions import PERMISSIONS, scopes_of
+from connectors.permissions import PERMISSIONS, list_scopes
 from connectors.services import (
     access_requests,
     bots,
@@ -267,7 +267,7 @@ def world(
     acting = user_tokens.generate(connector=another, person=person_of(member), by=member)
     key = public_keys.register(connector=another, by=developer, public_key=x25519().public_jwk)
     refresh_token = refresh_tokens.unseal(granted.handoff)
-    token_cache.keep(grant=granted.grant, by=developer, secret=text, refresh_token=refresh_token)
+    token_cache.enable(grant=granted.grant, by=developer, secret=text, refresh_token=refresh_token)
     bot = bots.create(connector=connector, name="Shift reminders", picture_url="", by=developer)
     spare = bots.create(connector=connector, name="Spare", picture_url="", by=developer)
     group_bots.add(group=group, bot_ids=[bot.pk], by=group_admin)
@@ -309,7 +309,7 @@ def world(
             "job_id": checked(uploaded(group, group_admin, "Phone number\n+91 98765 43210\n")).pk,
             "code": CodeNow(totp.begin(user=developer)),
             "shown": ",".join(another.permissions),
-            "shown_scopes": " ".join(scopes_of(another.permissions)),
+            "shown_scopes": " ".join(list_scopes(another.permissions)),
             "idempotency_key": new_form_key(),
             "listens_at": listens_at,
             "verb": "suspend",

@@ -87,7 +87,7 @@ def test_a_claim_by_the_program(deaths: Deaths, program: Program) -> None:
 def test_the_first_exchange(deaths: Deaths, program: Program) -> None:
     order = call("/v1/accessToken", method="GET", **program.headers())
     done = deaths.leave_all_or_nothing(REQUEST, **order)
-    assert authentication.caller_of(json.loads(answer_of(done))["accessToken"])
+    assert authentication.get_access_context(json.loads(answer_of(done))["accessToken"])
     assert happened("grant:token:used") == 1
 
 

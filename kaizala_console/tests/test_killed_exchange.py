@@ -69,7 +69,7 @@ def test_killed_anywhere_in_an_exchange_the_program_gets_the_one_successor(
     first, again = (successor_in(exchange(web, program)) for _time in range(2))
     assert first == again
     row = mine.get(predecessor__isnull=False)
-    parsed = token_format.parse(token_format.Kind.REFRESH, first)
+    parsed = token_format.parse(token_format.CredentialKind.REFRESH, first)
     assert parsed is not None
     assert parsed.matches(row.pepper_id, row.digest)
     assert (mine.count(), trail.count()) == (2, 2), "one for each program"

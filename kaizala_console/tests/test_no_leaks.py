@@ -69,7 +69,7 @@ def _form_key(page: Any) -> str:
     return found.group(1)
 
 
-def _credential(page: Any, kind: token_format.Kind) -> str:
+def _credential(page: Any, kind: token_format.CredentialKind) -> str:
     found = [text for text in token_format.PATTERN.findall(unescape(page.text)) if text.startswith(kind)]
     assert found, page.text
     return str(found[0])
@@ -102,7 +102,7 @@ def _left(everything: Everything, secrets: dict[str, str]) -> dict[str, list[str
 
 def test_the_watcher_finds_what_is_left_behind() -> None:
     """The test of the test: a secret put in each place is found there."""
-    secret = token_format.generate(token_format.Kind.REFRESH).token
+    secret = token_format.generate(token_format.CredentialKind.REFRESH).token
     with watching() as everything:
         logging.getLogger("connectors").debug("exchanged %s", secret)
         make_organisation(secret)
@@ -158,8 +158,8 @@ def _walk(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
     journey.secrets["form key"] = form["idempotency_key"]
     created = journey.post(developer, reverse("connectors:create_permissions"), **form)
     again = journey.post(developer, reverse("connectors:create_permissions"), **form)
-    secret = _credential(created, token_format.Kind.SECRET)
-    assert _credential(again, token_format.Kind.SECRET) == secret
+    secret = _credential(created, token_format.CredentialKind.SECRET)
+    assert _credential(again, token_format.CredentialKind.SECRET) == secret
     journey.secrets["connector secret"] = secret
     connector_id = re.search(r"connectors/([0-9a-f-]{36})/secret/done/", created.text)
     assert connector_id is not None
@@ -179,7 +179,7 @@ def _walk(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
     grant_page = journey.follow(admin, granted)
     show_url = granted.headers["Location"] + "show/"
     shown = journey.post(admin, show_url, idempotency_key=_form_key(grant_page))
-    journey.secrets["refresh token"] = _credential(shown, token_format.Kind.REFRESH)
+    journey.secrets["refresh token"] = _credential(shown, token_format.CredentialKind.REFRESH)
     journey.post(admin, f"{show_url}done/", idempotency_key=_form_key(grant_page), stored="1")
 
     # 3: the claim.
@@ -187,7 +187,7 @@ def _walk(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
     claim_url = re.search(r"/console/handoffs/[0-9a-f-]{36}/claim/", inbox.text)
     assert claim_url is not None
     claimed = journey.post(developer, claim_url.group(), idempotency_key=_form_key(inbox))
-    assert _credential(claimed, token_format.Kind.REFRESH) == journey.secrets["refresh token"]
+    assert _credential(claimed, token_format.CredentialKind.REFRESH) == journey.secrets["refresh token"]
     journey.secrets["form key of the claim"] = _form_key(inbox)
     done_url = claim_url.group().replace("/claim/", "/done/")
     journey.post(developer, done_url, idempotency_key=_form_key(inbox), stored="1")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from connectors.description import description
+from connectors.description import get_description
 from connectors.views import explorer
 from groups.models import Message
 from kaizala_console.demo import connector as demo_connector
@@ -114,7 +114,7 @@ def test_there_is_a_program_in_each_language(key: str) -> None:
         "CONNECTOR_SECRET",
         "REFRESH_TOKEN",
         "GROUP_ID",
-        description().document["servers"][0]["url"],
+        get_description().document["servers"][0]["url"],
     ):
         assert word in program.text
     assert "CONNECTOR_ID" not in explorer.get_program(key, "df91cb37").text

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from connectors import token_format
-from connectors.token_format import Kind
+from connectors.token_format import CredentialKind
 from kaizala_console.lib import clock, ids
 from kaizala_console.management.commands.scan_secrets import find_credentials
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def secret() -> str:
-    return token_format.generate(Kind.SECRET).token
+    return token_format.generate(CredentialKind.SECRET).token
 
 
 def scan(*paths: Path | str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -45,7 +45,7 @@ def test_each_kind_is_found_with_its_line_and_never_shown(tmp_path: Path) -> Non
     access = token_format.mint_access_token(
         refresh_token_id=7, grant_id=ids.new_id(), generation=0, expires_at=clock.now() + dt.timedelta(hours=1)
     )
-    refresh = token_format.generate(Kind.REFRESH)
+    refresh = token_format.generate(CredentialKind.REFRESH)
     mine = secret()
     (tmp_path / "bot.py").write_text(f'# one\nSECRET = "{mine}"\nTOKENS = ["{refresh.token}",\n "{access}"]\n')
     result = scan(tmp_path)
@@ -98,14 +98,14 @@ def test_an_access_token_is_found_whatever_is_written_to_its_end(tmp_path: Path,
     )
     path = tmp_path / "file"
     path.write_text(text.format(access))
-    assert [kind for _line, kind, _public in find_credentials(path.read_bytes())] == [Kind.ACCESS]
+    assert [kind for _line, kind, _public in find_credentials(path.read_bytes())] == [CredentialKind.ACCESS]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_what_powershell_wrote_is_read_too(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "secret.env"
     path.write_text(f"# für\r\nSECRET={secret()}\r\n", encoding=encoding)
-    assert [found[:2] for found in find_credentials(path.read_bytes())] == [(2, Kind.SECRET)]
+    assert [found[:2] for found in find_credentials(path.read_bytes())] == [(2, CredentialKind.SECRET)]
 
 
 def test_in_a_work_tree_tracked_and_new_files_are_read_and_ignored_ones_are_not(tmp_path: Path) -> None:
@@ -146,4 +146,6 @@ def test_this_repository_holds_no_credential() -> None:
 def test_the_published_rule_of_gitleaks_finds_the_same() -> None:
     [rule] = tomllib.loads((ROOT / "docs" / "gitleaks.toml").read_text())["rules"]
     assert rule["regex"] == token_format.PATTERN.pattern
-    assert rule["keywords"] == [kind.value for kind in (Kind.SECRET, Kind.REFRESH, Kind.ACCESS)]
+    assert rule["keywords"] == [
+        kind.value for kind in (CredentialKind.SECRET, CredentialKind.REFRESH, CredentialKind.ACCESS)
+    ]

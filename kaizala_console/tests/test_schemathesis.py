@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase
 from schemathesis.config import SchemathesisConfig
 
 from accounts.models import User
-from connectors.description import description
+from connectors.description import get_description
 from connectors.permissions import PERMISSIONS
 from groups.models import Group
 from groups.tests.factories import Program, let_in, make_connector, make_group
@@ -53,7 +53,7 @@ CONFIGURATION = {
         for operation in operations
     ],
 }
-schema = schemathesis.openapi.from_dict(description().document, config=SchemathesisConfig.from_dict(CONFIGURATION))
+schema = schemathesis.openapi.from_dict(get_description().document, config=SchemathesisConfig.from_dict(CONFIGURATION))
 schema.app = get_wsgi_application()
 # PostgreSQL has the stricter types: what SQLite makes of such calls says nothing more.
 pytestmark = [pytest.mark.long, pytest.mark.services]

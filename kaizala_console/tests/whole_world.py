@@ -186,7 +186,7 @@ def _in_the_group(world: World) -> None:
     notices = group_called("Service Notices")
     ended = connectors.add_connector(group=notices, connector_id=world.facts["resting_id"], by=admin).grant
     connectors.remove_connector(grant=ended, group=notices, by=admin)
-    token_cache.keep(
+    token_cache.enable(
         grant=granted.grant,
         by=world.developer,
         secret=world.facts["secret"],
@@ -254,7 +254,7 @@ def _used_and_leaked(world: World) -> None:
             seen_at=clock.now() - number * DAY,
             example="POST v1/groups/<group_id>/actions/<action_id>/responses",
         )
-    usage.secret_used(world.facts["secret_id"], at=clock.now())
+    usage.note_secret_used(world.facts["secret_id"], at=clock.now())
     usage.flush()
     second, text = factories.make_secret(connector, 2)
     leak_reports.report(text=text, where="https://paste.example/a-file-that-anybody-can-read", address="192.0.2.7")

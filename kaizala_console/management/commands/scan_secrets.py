@@ -14,10 +14,14 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from connectors import token_format
-from connectors.token_format import Kind
+from connectors.token_format import CredentialKind
 
 FOUND, NOT_ALL_READ = 1, 2
-NAMES = {Kind.SECRET: "connector secret", Kind.REFRESH: "refresh token", Kind.ACCESS: "access token"}
+NAMES = {
+    CredentialKind.SECRET: "connector secret",
+    CredentialKind.REFRESH: "refresh token",
+    CredentialKind.ACCESS: "access token",
+}
 
 
 def list_files(root: Path, *, ignored: bool = False) -> Iterator[Path]:
@@ -39,7 +43,7 @@ def list_files(root: Path, *, ignored: bool = False) -> Iterator[Path]:
             yield path
 
 
-def find_credentials(data: bytes) -> Iterator[tuple[int, Kind, str]]:
+def find_credentials(data: bytes) -> Iterator[tuple[int, CredentialKind, str]]:
     """The line, kind and public part of each credential: of the right form, and with the right checksum."""
     text = data.replace(b"\0", b"").decode("latin-1")  # without NUL, UTF-16 reads as ASCII does: PowerShell writes it
     for match in token_format.PATTERN.finditer(text):
