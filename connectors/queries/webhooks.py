@@ -1,4 +1,4 @@
-"""Reading webhooks and what became of their deliveries. Whoever shows them asks `policy` first."""
+"""Reading webhooks and what became of their deliveries. The caller checks `policies` first."""
 
 from __future__ import annotations
 
@@ -25,11 +25,6 @@ MOST_ATTEMPTS: Final = 30
 def list_webhooks(connector: Connector) -> WebhookQuerySet:
     """A connector's webhooks, the newest first, each with `waiting_count`, `kept_count` and `failed_count`."""
     return _annotate_counts(Webhook.objects.present().filter(connector=connector))
-
-
-def list_grant_webhooks(grant: Grant) -> WebhookQuerySet:
-    """Those made under one grant, as `list_webhooks` has them."""
-    return _annotate_counts(Webhook.objects.present().filter(grant=grant))
 
 
 def get_handoff_webhook(connector: Connector) -> Webhook | None:
@@ -79,7 +74,7 @@ def _annotate_counts(webhooks: WebhookQuerySet) -> WebhookQuerySet:
 
 
 # ----------------------------------------------------------------------------------------------------
-# The pages' view of webhooks: a page of them, a page of a log, and what would be sent again. Ask `policy` first.
+# A page of webhooks, a page of a log, and what would be sent again. The caller checks `policies` first.
 
 
 PAGE_SIZE: Final = 25
@@ -159,7 +154,7 @@ def get_delivery(webhook: Webhook, delivery_id: int) -> WebhookDelivery:
 
 
 def count_replayed(webhook: Webhook, since: dt.datetime) -> ReplayCount:
-    """What `upkeep.replay` would send from this moment on: what waits already is sent anyway, and not counted."""
+    """What `management.replay` would send from this moment on: what waits already is sent anyway, and not counted."""
     found = webhook.deliveries.filter(created_at__gte=since).exclude(state=State.WAITING)
     counted = found.aggregate(all=Count("pk"), delivered=Count("pk", filter=Q(state=State.DELIVERED)))
     return ReplayCount(counted["all"], counted["delivered"])

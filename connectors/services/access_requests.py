@@ -1,6 +1,6 @@
 """Requests: a developer asks, a group's admin answers with all, some or none. Until then nothing changes.
 
-Locks go connector → grant → request. The answers are `services.answers`.
+Locks go connector → grant → request.
 """
 
 from __future__ import annotations

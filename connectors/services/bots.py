@@ -94,7 +94,7 @@ def remove(*, connector: Connector, bot_id: str | UUID, by: AccessContext | User
     _record_event(EventType.BOT_REMOVED, bot, by)
 
 
-def get_bot(*, by: AccessContext) -> list[Bot]:
+def list_bots(*, by: AccessContext) -> list[Bot]:
     """The bots of the caller's connector, the oldest first. Raises NotAllowed for a bot's token."""
     _require_no_bot(by)
     return list(Bot.objects.present().filter(connector_id=by.connector.pk))

@@ -22,7 +22,7 @@ from connectors.models import AccessRequest, Connector, ConnectorState, Grant, H
 from connectors.models.grant import GrantQuerySet
 from connectors.permissions import Permission, to_stored
 from connectors.services import connectors, owners, refresh_tokens
-from kaizala_console.lib import clock, moments
+from kaizala_console.lib import clock, moments, outbox
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 LONGEST_TARGET_NAME = 200
@@ -117,7 +117,7 @@ def revoke(*, grant: Grant, by: User, reason: str = "") -> Grant:
     for who does not administer it, and Conflict when it was ended already.
     """
     policies.require_administrator_or_operator(by, grant)
-    grant = _lock_grant(grant)
+    grant = lock(grant.pk)
     now = clock.now()
     grant.revoked_at = now
     grant.save(update_fields=["revoked_at"])
@@ -141,7 +141,7 @@ def revoke(*, grant: Grant, by: User, reason: str = "") -> Grant:
 def suspend(*, grant: Grant, by: User, reason: str = "") -> Grant:
     """Refuse the grant's tokens from the next request on, until it is resumed. Raises NotFound and Conflict."""
     policies.require_administrator_or_operator(by, grant)
-    grant = _lock_grant(grant)
+    grant = lock(grant.pk)
     if grant.suspended_at:
         raise Conflict(_("This access is suspended already."), code="state_unchanged")
     grant.suspended_at = clock.now()
@@ -153,7 +153,7 @@ def resume(*, grant: Grant, by: User, reason: str = "") -> Grant:
     """Accept the grant's tokens again. Raises NotFound and Conflict, and RuleBroken while `by` cools off."""
     policies.require_administrator_or_operator(by, grant)
     require_no_credential_hold(by)
-    grant = _lock_grant(grant)
+    grant = lock(grant.pk)
     if not grant.suspended_at:
         raise Conflict(_("This access is not suspended."), code="state_unchanged")
     grant.suspended_at = None
@@ -170,8 +170,9 @@ def regenerate(*, grant: Grant, by: User, instead_of: Handoff | None = None) -> 
     """
     policies.require_administrator(by, grant)
     require_no_credential_hold(by)
-    grant = _lock_grant(grant)
-    if instead_of is not None and _has_ended(instead_of.refresh_token_id):
+    grant = lock(grant.pk)
+    ended = RefreshToken.objects.filter(revoked_at__isnull=False)
+    if instead_of is not None and ended.filter(pk=instead_of.refresh_token_id).exists():
         newest = grant.handoffs.defer("sealed").order_by("-made_at", "-id").first()
         if newest is not None and newest.pk != instead_of.pk:
             return newest
@@ -225,14 +226,6 @@ def lock(grant_id: UUID) -> Grant:
             _("This access was removed on %(when)s.") % {"when": moments.exact(grant.revoked_at)}, code="grant_revoked"
         )
     return grant
-
-
-def _lock_grant(grant: Grant) -> Grant:
-    return lock(grant.pk)
-
-
-def _has_ended(token_id: int) -> bool:
-    return RefreshToken.objects.filter(pk=token_id, revoked_at__isnull=False).exists()
 
 
 def _save(grant: Grant, by: User, tag: EventType, act: str, reason: str) -> Grant:
@@ -339,17 +332,10 @@ def move(*, grant: Grant, ends_at: dt.datetime | None, by: User) -> Grant:
 def end_overdue() -> int:
     """Withdraw what still waits for grants past their end date, and tell both sides once; the number of grants.
 
-    Each in a transaction of its own: one that fails keeps no other. What failed is raised at the end, as a group.
+    Each in a transaction of its own.
     """
-    ended, problems = 0, []
-    for grant_id in list(_list_overdue().order_by("ends_at").values_list("pk", flat=True)[:ENDED_AT_ONCE]):
-        try:
-            ended += _end(grant_id)
-        except Exception as problem:  # noqa: BLE001 (raised below, once the others had their turn)
-            problems.append(problem)
-    if problems:
-        raise ExceptionGroup("grants whose end could not be told", problems)
-    return ended
+    overdue = _list_overdue().order_by("ends_at").values_list("pk", flat=True)
+    return outbox.run_each(list(overdue[:ENDED_AT_ONCE]), _end, problem="grants whose end could not be told")
 
 
 def _list_overdue() -> GrantQuerySet:
@@ -367,6 +353,7 @@ def _end(grant_id: UUID) -> bool:
     now = clock.now()
     if not _list_overdue().filter(pk=grant_id).update(end_told_at=now):
         return False
+    ended_at = grant.ends_at.isoformat() if grant.ends_at else None
     withdrawn = refresh_tokens.withdraw_handoffs([grant_id], at=now)
     record(
         EventType.GRANT_ENDED,
@@ -376,34 +363,25 @@ def _end(grant_id: UUID) -> bool:
         after={
             "connector": grant.connector.name,
             "target": grant.target_name,
-            "ends_at": grant.ends_at.isoformat() if grant.ends_at else None,
+            "ends_at": ended_at,
             "handoffs_withdrawn": withdrawn,
         },
     )
     developers = grant.connector.list_active_owners()
-    for user in developers:
-        _notify(grant, user, withdrawn=withdrawn, for_developer=True)
-    for user in policies.list_administrators(grant):
-        if user not in developers:
-            _notify(grant, user, withdrawn=withdrawn, for_developer=False)
+    for user in dict.fromkeys([*developers, *policies.list_administrators(grant)]):
+        notifications.queue(
+            user=user,
+            template="connectors/grant_ended",
+            key=f"grant-ended:{grant.pk}:{ended_at}:{user.pk}",
+            context={
+                "connector_name": grant.connector.name,
+                "connector_id": str(grant.connector_id),
+                "target_name": grant.target_name,
+                "grant_id": str(grant.pk),
+                "group_id": str(grant.audit_scope["group_id"] or ""),
+                "ended_at": ended_at,
+                "handoff_withdrawn": bool(withdrawn),
+                "for_developer": user in developers,
+            },
+        )
     return True
-
-
-def _notify(grant: Grant, user: User, *, withdrawn: int, for_developer: bool) -> None:
-    if grant.ends_at is None:
-        raise ValueError("a grant without an end date does not end")
-    notifications.queue(
-        user=user,
-        template="connectors/grant_ended",
-        key=f"grant-ended:{grant.pk}:{grant.ends_at.isoformat()}:{user.pk}",
-        context={
-            "connector_name": grant.connector.name,
-            "connector_id": str(grant.connector_id),
-            "target_name": grant.target_name,
-            "grant_id": str(grant.pk),
-            "group_id": str(grant.audit_scope["group_id"] or ""),
-            "ended_at": grant.ends_at.isoformat(),
-            "handoff_withdrawn": bool(withdrawn),
-            "for_developer": for_developer,
-        },
-    )

@@ -23,7 +23,7 @@ from connectors.models.handoff import NOT_ENDED, HandoffQuerySet
 from connectors.services import grants, one_time_secrets, refresh_tokens, token_exchange
 from connectors.webhooks import publish
 from kaizala_console.api.errors import PermanentRedirect
-from kaizala_console.lib import clock, crypto, moments
+from kaizala_console.lib import clock, crypto, moments, outbox
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
 EXPIRED_AT_ONCE = 500
@@ -191,21 +191,13 @@ def reveal(*, handoff: Handoff, by: User, idempotency_key: str) -> str:
 def expire_overdue() -> int:
     """End handoffs that nobody claimed in time, wipe what they held, and tell both sides; the number of them.
 
-    Each in a transaction of its own: one that fails keeps no other. What failed is raised at the end, as a group.
+    Each in a transaction of its own.
     """
     now = clock.now()
-    # One that ends with its grant is withdrawn with it (services.grant_ends): people are told of one end, not of two.
+    # One that ends with its grant is withdrawn with it (`grants.end_overdue`): people get one mail, not two.
     due = Handoff.objects.overdue(now).exclude(grant__ends_at__lte=now).order_by("expires_at")
-    overdue = due.values_list("pk", flat=True)
-    expired, problems = 0, []
-    for handoff_id in overdue[:EXPIRED_AT_ONCE]:
-        try:
-            expired += _expire(handoff_id)
-        except Exception as problem:  # noqa: BLE001 (raised below, once the others had their turn)
-            problems.append(problem)
-    if problems:
-        raise ExceptionGroup("handoffs that could not be expired", problems)
-    return expired
+    overdue = due.values_list("pk", flat=True)[:EXPIRED_AT_ONCE]
+    return outbox.run_each(overdue, _expire, problem="handoffs that could not be expired")
 
 
 @transaction.atomic

@@ -1,6 +1,6 @@
 """Who owns a connector: co-owners come and go, and it is handed on to somebody else (portal.md, Connectors).
 
-The owner decides, and whoever steps in for one whose account is switched off (`policy.can_name_owners`). Every act is
+The owner decides, and whoever steps in for one whose account is switched off (`policies.can_name_owners`). Every act is
 told to all whom it concerns: whoever owns a connector can make secrets for it.
 """
 

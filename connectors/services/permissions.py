@@ -67,7 +67,7 @@ def change(*, connector: Connector, permissions: Iterable[str], by: User, reason
     asked = (
         _ask(
             connector,
-            [grant for grant in grants if not _withdraw_over(grant, now) and policies.takes_requests(grant)],
+            [grant for grant in grants if not _is_over(grant, now) and policies.takes_requests(grant)],
             added,
             by,
             now,
@@ -81,7 +81,7 @@ def change(*, connector: Connector, permissions: Iterable[str], by: User, reason
     return Changed(added, removed, cut, asked)
 
 
-def _withdraw_over(grant: Grant, now: dt.datetime) -> bool:
+def _is_over(grant: Grant, now: dt.datetime) -> bool:
     return grant.ends_at is not None and grant.ends_at <= now
 
 

@@ -25,7 +25,7 @@ from connectors.models import AccessRequest, CachedToken, Connector, Grant, Hand
 from connectors.models.handoff import SEALED_TO_SERVER
 from connectors.services import grants, one_time_secrets
 from connectors.webhooks import publish
-from kaizala_console.lib import clock, crypto, ids
+from kaizala_console.lib import clock, crypto, ids, outbox
 from kaizala_console.lib.errors import Conflict
 
 
@@ -295,18 +295,12 @@ ROTATED_AT_ONCE = 500
 def rotate_due() -> int:
     """Hand over a successor for every token that nears its end and has none in use; the number of them.
 
-    Each in a transaction of its own: one that fails keeps no other, and a worker that dies loses at most the one at
-    hand, which the next run finds again. What failed is raised at the end, as a group.
+    Each in a transaction of its own: a worker that dies loses at most the one at hand, which the next run finds again.
     """
-    rotated, problems = 0, []
-    for token_id in islice(_due(clock.now()), ROTATED_AT_ONCE):
-        try:
-            rotated += rotate(token_id=token_id)
-        except Exception as problem:  # noqa: BLE001 (raised below, once the others had their turn)
-            problems.append(problem)
-    if problems:
-        raise ExceptionGroup("refresh tokens that could not be rotated", problems)
-    return rotated
+    due = islice(_due(clock.now()), ROTATED_AT_ONCE)
+    return outbox.run_each(
+        due, lambda token_id: rotate(token_id=token_id), problem="refresh tokens that could not be rotated"
+    )
 
 
 @sensitive_variables("text")

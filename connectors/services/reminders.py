@@ -23,7 +23,7 @@ from connectors import policies
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken, Webhook
 from connectors.models.webhook import WebhookQuerySet
 from connectors.token_format import CredentialKind
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, outbox
 
 DAYS: Final = (90, 30, 14, 7, 3, 1)
 NAMED_IN_A_MAIL: Final = 20
@@ -82,20 +82,14 @@ _KINDS: Final = (
 def remind() -> int:
     """Tell of every credential that ends soon and that nobody was told of at this distance; the mails queued.
 
-    All that a person has to hear about one connector at one distance stands in one mail. Each connector in a
-    transaction of its own: one that fails keeps no other. What failed is raised at the end, as a group.
+    A person gets one mail for each connector and distance. Each connector in a transaction of its own.
     """
-    now, told, problems = clock.now(), 0, []
+    now = clock.now()
+    found: list[tuple[_CredentialKind, UUID]] = []
     for kind in _KINDS:
         due = kind.rows().filter(_due(kind, now)).order_by().values_list(kind.connector, flat=True).distinct()
-        for connector_id in list(due[:CONNECTORS_AT_ONCE]):
-            try:
-                told += _remind(kind, connector_id, now)
-            except Exception as problem:  # noqa: BLE001 (raised below, once the others had their turn)
-                problems.append(problem)
-    if problems:
-        raise ExceptionGroup("ends that could not be told", problems)
-    return told
+        found += [(kind, connector_id) for connector_id in due[:CONNECTORS_AT_ONCE]]
+    return outbox.run_each(found, lambda each: _remind(*each, now), problem="ends that could not be told")
 
 
 def days_ahead(ends_at: dt.datetime, at: dt.datetime) -> int | None:
@@ -198,10 +192,10 @@ _FARTHEST: Final = dt.timedelta(days=max(DAYS))
 def remind_of_webhooks() -> int:
     """Tell of every webhook that ends soon and that nobody was told of at this distance; the mails queued.
 
-    Each connector and day in a transaction of its own: one that fails keeps no other. What failed is raised at the
-    end, as a group.
+    Each connector and day in a transaction of its own.
     """
-    now, told, problems = clock.now(), 0, []
+    now = clock.now()
+    due: list[tuple[UUID, dt.date, int]] = []
     days_of_ends = (
         _list_ending_webhooks(now)
         .order_by()
@@ -215,15 +209,11 @@ def remind_of_webhooks() -> int:
     done = {key.rpartition(":")[0] for key in known}
     for connector_id, day, first in list(days_of_ends):
         days = days_ahead(first, now)
-        if days is None or _webhook_notice_key(connector_id, day, days) in done:
-            continue
-        try:
-            told += _remind_of_webhooks(connector_id, day, days, now)
-        except Exception as problem:  # noqa: BLE001 (raised below, once the others had their turn)
-            problems.append(problem)
-    if problems:
-        raise ExceptionGroup("ends of webhooks that could not be told", problems)
-    return told
+        if days is not None and _webhook_notice_key(connector_id, day, days) not in done:
+            due.append((connector_id, day, days))
+    return outbox.run_each(
+        due, lambda each: _remind_of_webhooks(*each, now), problem="ends of webhooks that could not be told"
+    )
 
 
 def _list_ending_webhooks(at: dt.datetime) -> WebhookQuerySet:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-import structlog
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models.functions import TruncDate
@@ -38,8 +37,6 @@ from kaizala_console.lib import clock, rate_limit, request_context
 from kaizala_console.lib.rate_limit import Limit
 from kaizala_console.lib.upsert import Upsert
 from kaizala_console.lib.write_behind import WriteBehind
-
-logger = structlog.get_logger(__name__)
 
 EXCHANGE: Final = "GET v1/accessToken"
 FORGOTTEN_AT_ONCE: Final = 10_000
@@ -79,7 +76,7 @@ class Seen(NamedTuple):
 
 
 def observe(operation: Operation, call: Call, status: int) -> None:
-    """Note one call of the Platform Service (`wire.endpoint`, ``observe``); without a caller, nobody is counted."""
+    """Note one call of the Platform Service (`api.endpoint`, ``observe``); without a caller, nobody is counted."""
     caller = call.caller
     if caller is None:
         return

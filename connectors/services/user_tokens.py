@@ -73,7 +73,7 @@ def generate(
 ) -> Handoff:
     """ "Generate user token": the account lets the connector act for it; the token is sealed for the developer.
 
-    Where it would reach the organisation, a second admin is asked first (`services.user_token_requests`): NotAllowed.
+    Where it would reach the organisation, a second admin is asked first (`ask`): NotAllowed.
     Raises NotFound for a number that the account does not hold, Conflict for a connector that asks for more than
     `as_shown`, what the person saw, and what `grants.grant` raises.
     """

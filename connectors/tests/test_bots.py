@@ -68,7 +68,7 @@ def test_a_bot_belongs_to_its_connector_and_the_trail_tells_of_it(bot: Bot, call
     assert (bot.connector, bot.name, bot.picture_url) == (caller.connector, "Rota", "https://example.com/rota.png")
     event = AuditEvent.objects.get(tag="connector:bot:created")
     assert (event.subject_id, event.connector_id, event.actor_kind) == (str(bot.pk), caller.connector.pk, "connector")
-    assert bots.get_bot(by=caller) == [bot]
+    assert bots.list_bots(by=caller) == [bot]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_change_keeps_what_is_left_out(bot: Bot, caller: AccessContext) -> Non
 
 def test_a_deleted_bot_is_gone_but_its_row_and_name_stay(bot: Bot, caller: AccessContext) -> None:
     bots.remove(connector=caller.connector, bot_id=str(bot.pk), by=caller)
-    assert bots.get_bot(by=caller) == []
+    assert bots.list_bots(by=caller) == []
     assert Bot.objects.get().name == "Rota"
     assert AuditEvent.objects.filter(tag="connector:bot:removed").count() == 1
     with pytest.raises(NotFound):
@@ -134,7 +134,7 @@ def test_another_connectors_bot_and_none_are_the_same_answer(bot: Bot, other: Ac
             ACTS[act](bot_id, other)
         answers.append(str(caught.value))
     assert len(set(answers)) == 1
-    assert bots.get_bot(by=other) == []
+    assert bots.list_bots(by=other) == []
     kept = Bot.objects.get()
     assert (kept.name, kept.removed_at) == ("Rota", None)
 
@@ -147,7 +147,7 @@ def test_a_bots_token_manages_no_bots(bot: Bot, token: str, act: str) -> None:
     with pytest.raises(NotAllowed):
         bots.create(connector=by.connector, name="Another", picture_url="", by=by)
     with pytest.raises(NotAllowed):
-        bots.get_bot(by=by)
+        bots.list_bots(by=by)
     assert Bot.objects.filter(removed_at=None, name="Rota").count() == Bot.objects.count() == 1
 
 

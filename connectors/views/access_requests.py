@@ -174,7 +174,7 @@ def get_row(asked: AccessRequest) -> dict[str, Any]:
 
 
 def _may_ask_again(asked: AccessRequest) -> bool:
-    """More permissions are asked for by changing the connector's own (`pages.permissions`)."""
+    """More permissions are asked for by changing the connector's own (`views.permissions`)."""
     over = asked.state in (RequestState.REFUSED, RequestState.EXPIRED, RequestState.WITHDRAWN)
     return over and asked.kind == AccessRequest.Kind.ACCESS and asked.connector.state is ConnectorState.LIVE
 

@@ -1,4 +1,4 @@
-"""The forms of the connector pages. They ask the service's own rules (`services.details`), one field at a time."""
+"""The forms of the connector pages. They ask the service's own rules (`services.connectors`), one field at a time."""
 
 from __future__ import annotations
 

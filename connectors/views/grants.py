@@ -42,7 +42,7 @@ def grants(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 
 def get_row(grant: Any) -> dict[str, Any]:
-    """What a line about a grant says. Expects what `queries.with_line` adds."""
+    """What a line about a grant says. Expects what `queries.connectors.with_line` adds."""
     token = grant.live_tokens[0] if grant.live_tokens else None
     handoff = grant.handoffs_newest_first[0] if grant.handoffs_newest_first else None
     return {

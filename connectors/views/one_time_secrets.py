@@ -292,10 +292,6 @@ def connector_done(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     return done(request, _connector_page(connectors.get_own_connector(user_of(request), connector_id)))
 
 
-def _credentials_of(connector_id: UUID, secret_id: int) -> str:
-    return reverse("connectors:credentials", args=[connector_id])
-
-
 @sensitive_post_parameters("idempotency_key")
 @require_POST
 @signed_in

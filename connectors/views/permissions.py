@@ -10,7 +10,6 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -115,10 +114,6 @@ def _change(
     return redirect("connectors:details", connector.pk)
 
 
-def _here(connector_id: UUID, **_more: Any) -> str:
-    return reverse("connectors:permissions", args=[connector_id])
-
-
 def _form(connector: Connector, typed: Any) -> request_pages.ChangePermissionsForm:
     if typed is None:
         return request_pages.ChangePermissionsForm(initial={"permissions": list(connector.permissions)})
@@ -139,7 +134,6 @@ def _boxes(
     context = {
         **_frame(connector),
         "form": form,
-        "typed": typed,
         "choices": list_choices(form["permissions"].value() or ()),
         **get_summary(),
     }

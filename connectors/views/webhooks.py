@@ -447,7 +447,6 @@ def register(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 
 SHOW, ROTATE = gettext_lazy("Show signing secret"), gettext_lazy("Make new secret")
-SENSITIVE = ["idempotency_key"]
 
 
 def _get_settings_url(connector_id: UUID, webhook_id: UUID, **_more: Any) -> str:

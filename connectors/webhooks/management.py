@@ -250,13 +250,13 @@ def _record(tag: EventType, webhook: Webhook, by: Actor, **more: Any) -> None:
 
 @sensitive_variables("idempotency_key")
 def show_secret_once(*, webhook: Webhook, by: User, idempotency_key: str) -> str:
-    """`upkeep.show_secret`, for a form with a key. Raises as that, and RuleBroken for what is no form key of ours."""
+    """`show_secret`, for a form with a key. Raises as that, and RuleBroken for what is no form key of ours."""
     return _once(webhook, by, idempotency_key, show_secret)
 
 
 @sensitive_variables("idempotency_key")
 def rotate_secret_once(*, webhook: Webhook, by: User, idempotency_key: str) -> str:
-    """`upkeep.rotate_secret`, for a form with a key: twice is one new secret. Raises as `show_secret_once`."""
+    """`rotate_secret`, for a form with a key: twice is one new secret. Raises as `show_secret_once`."""
     return _once(webhook, by, idempotency_key, rotate_secret)
 
 

@@ -346,7 +346,7 @@ def register_handoff_webhook(*, connector: Connector, callback_url: str, by: Use
     """Have the address told. Twice the same is once.
 
     Raises NotFound for who does not own the connector, Conflict when another address is registered, and as
-    `handshake.require_echo`, which speaks to the outside: call it outside a transaction.
+    `require_echo`, which speaks to the outside: call it outside a transaction.
     """
     policies.require_owner(by, connector)
     present = _present(connector)

@@ -87,7 +87,7 @@ def create_bot(call: Call) -> dict[str, str]:
 @operation(scope="textmessage.read", response=BotList, summary="List the connector's bots")
 def list_bots(call: Call) -> dict[str, Any]:
     """Answers with the bots of the connector, the oldest first."""
-    return {"bots": [_to_wire(bot) for bot in services.get_bot(by=call.caller)]}
+    return {"bots": [_to_wire(bot) for bot in services.list_bots(by=call.caller)]}
 
 
 @operation(scope="textmessage.write", body=ChangedBot, response=BotDetails, summary="Change a bot")

@@ -10,13 +10,14 @@ was ahead, and nothing can be said about when it is due: so it is due now.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
 
 from django.db.models import Q, QuerySet
 
 CLOCKS_DIFFER: Final = dt.timedelta(minutes=1)  # at the most, between the machines of a console
 SWEPT_AT_ONCE: Final = 500
+Item = TypeVar("Item")
 
 
 def schedule(now: dt.datetime, pause: dt.timedelta = dt.timedelta()) -> dict[str, dt.datetime]:
@@ -66,3 +67,19 @@ def sweep(rows: QuerySet[Any], *, now: dt.datetime, wake: Callable[[Any], None])
 def backoff(steps: list[dt.timedelta], attempts: int) -> dt.timedelta:
     """Returns the pause after so many failed attempts; the last step goes on."""
     return steps[min(attempts, len(steps) - 1)]
+
+
+def run_each(items: Iterable[Item], act: Callable[[Item], int], *, problem: str) -> int:
+    """Runs `act` on each item, also when some fail, and returns the sum of what it gives.
+
+    What failed is raised at the end, as a group.
+    """
+    done, problems = 0, []
+    for item in items:
+        try:
+            done += act(item)
+        except Exception as error:  # noqa: BLE001 (raised below, once the others had their turn)
+            problems.append(error)
+    if problems:
+        raise ExceptionGroup(problem, problems)
+    return done
