@@ -102,7 +102,9 @@ def get_access_context(token: str) -> AccessContext:
     )
     if not accepted:
         raise TokenInvalid
-    bot = None if claims.bot_id is None else _get_bot(row)
+    bot = None
+    if claims.bot_id is not None:
+        bot = Bot(pk=row.bot_id, connector=connector, name=row.bot_name, picture_url=row.bot_picture_url)
     grant.scope_bits = claims.scope_bits
     held = grant.held_scopes()
     return AccessContext(
@@ -122,10 +124,6 @@ def _list_rows(bot_id: UUID) -> QuerySet[RefreshToken]:
     return _ROWS.filter(**{f"{bots}__pk": bot_id, f"{bots}__removed_at": None}).annotate(
         bot_id=F(f"{bots}__pk"), bot_name=F(f"{bots}__name"), bot_picture_url=F(f"{bots}__picture_url")
     )
-
-
-def _get_bot(row: Any) -> Bot:
-    return Bot(pk=row.bot_id, connector=row.grant.connector, name=row.bot_name, picture_url=row.bot_picture_url)
 
 
 def _admit(caller: AccessContext) -> None:

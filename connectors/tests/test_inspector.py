@@ -15,7 +15,7 @@ from connectors import authentication, hooks, policies, token_format
 from connectors.services import connectors, grants, introspection, leak_reports, secrets, token_exchange
 from connectors.tests.factories import Program
 from connectors.token_format import CredentialKind
-from connectors.views.introspection import calls
+from connectors.views.introspection import list_calls
 from kaizala_console.api.errors import RefreshTokenRefused, TokenInvalid, WrongConnectorCredentials
 
 pytestmark = pytest.mark.django_db
@@ -172,7 +172,7 @@ def test_a_call_is_foretold_by_permission_and_reach(
     mine = hooks.TokenAccess("Admin", frozenset(hooks.RequiredRole))
     monkeypatch.setattr(hooks, "token_access", lambda _grant, group_id, _bot: mine if group_id == "mine" else None)
     found = introspection.introspect(text=program.refresh_token, by=developer)
-    post, me = calls()["POST /v1/groups/<group_id>/messages"], calls()["GET /v1/users/me"]
+    post, me = list_calls()["POST /v1/groups/<group_id>/messages"], list_calls()["GET /v1/users/me"]
     assert [check.passed for check in introspection.explain_call(found, post, "mine")] == [True, True]
     assert [check.passed for check in introspection.explain_call(found, post, "other")] == [True, False]
     assert [check.passed for check in introspection.explain_call(found, me, "")] == [False]

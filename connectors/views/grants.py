@@ -45,6 +45,7 @@ def get_row(grant: Any) -> dict[str, Any]:
     """What a line about a grant says. Expects what `queries.connectors.with_line` adds."""
     token = grant.live_tokens[0] if grant.live_tokens else None
     handoff = grant.handoffs_newest_first[0] if grant.handoffs_newest_first else None
+    handoff_state = handoff and handoffs.get_current_state(handoff).value
     return {
         "grant": grant,
         "state": _state(grant),
@@ -54,7 +55,7 @@ def get_row(grant: Any) -> dict[str, Any]:
         "token": token,
         "used_at": token and max(filter(None, (token.last_used_at, token.first_used_at)), default=None),
         "handoff": handoff,
-        "handoff_state": handoff and _handoff_state(handoffs.get_current_state(handoff).value),
+        "handoff_state": "opened" if handoff_state == "claimed" else handoff_state,
     }
 
 
@@ -64,7 +65,3 @@ def _state(grant: Grant) -> str:
     if grant.ends_at is not None and grant.ends_at <= clock.now():
         return "ended"
     return "suspended" if grant.suspended_at else "live"
-
-
-def _handoff_state(state: str) -> str:
-    return {"claimed": "opened"}.get(state, state)

@@ -122,10 +122,6 @@ def claim(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     return _claim(request, handoff_id=handoff_id, idempotency_key=idempotency_key)
 
 
-def _get_handoff_url(handoff_id: UUID, **_more: Any) -> str:
-    return reverse("connectors:handoff", args=[handoff_id])
-
-
 @sensitive_variables("idempotency_key", "token")
 def _claim(request: HttpRequest, *, handoff_id: UUID, idempotency_key: str) -> HttpResponse:
     user = user_of(request)
@@ -150,7 +146,8 @@ def refuse(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
         except (Conflict, RuleBroken) as too_late:
             messages.info(request, str(too_late))
         else:
-            messages.success(request, _("Refused. The sealed token is wiped, and %(admin)s is told.") % _names(found))
+            says = _("Refused. The sealed token is wiped, and %(admin)s is told.")
+            messages.success(request, says % {"admin": found.grant.granter_name})
         return redirect("connectors:handoff", handoff_id)
     if get_current_state(found) is not HandoffState.WAITING:
         return redirect("connectors:handoff", handoff_id)
@@ -200,7 +197,7 @@ def _page(request: HttpRequest, user: User, handoff_id: UUID, *, problem: str = 
         "may_be_issued_again": _may_be_issued_again(found),
         "key_replaced": key_replaced,
         "claim_line": one_time_secrets.get_claim_command(found),
-        **get_line_context(card["steps"], _get_handoff_url(handoff_id), etag),
+        **get_line_context(card["steps"], reverse("connectors:handoff", args=[handoff_id]), etag),
         "crumbs": _crumbs(found),
     }
     return render(request, "connectors/handoff.html", context, status=status)
@@ -234,10 +231,6 @@ def _is_key_replaced(found: Handoff) -> bool:
 def _crumbs(found: Handoff, *rows: tuple[str, str]) -> list[dict[str, str]]:
     here = reverse("connectors:handoff", args=[found.pk]) if rows else ""
     return links.crumbs((_("Handoffs"), reverse("handoffs")), (found.grant.target_name, here), *rows)
-
-
-def _names(found: Handoff) -> dict[str, str]:
-    return {"admin": found.grant.granter_name}
 
 
 Step = dict[str, Any]

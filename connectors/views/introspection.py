@@ -18,7 +18,6 @@ from django.views.decorators.http import require_http_methods
 from accounts.models import User
 from accounts.views.decorators import signed_in, user_of
 from connectors import policies
-from connectors.models import Connector
 from connectors.services import introspection
 from connectors.views import links
 from kaizala_console.api.endpoint import Operation, list_operations
@@ -62,16 +61,12 @@ class InspectorForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        labels = [(name, f"{name}: {_said(operation)}") for name, operation in calls().items()]
+        # Declared in English, translated with the explorer's words.
+        labels = [(name, f"{name}: {_(operation.summary)}") for name, operation in list_calls().items()]
         self.fields["call"].choices = [("", "—"), *labels]  # type: ignore[attr-defined]
 
 
-def _said(operation: Operation) -> str:
-    """What a call does, in the reader's language: declared in English, translated with the explorer's words."""
-    return _(operation.summary)
-
-
-def calls() -> dict[str, Operation]:
+def list_calls() -> dict[str, Operation]:
     """Every call that needs an access token, by method and path, in the order of the protocol."""
     declared = list_operations(get_routes(settings.API_URLCONF))
     return {f"{method} /{route}": operation for method, route, operation in declared if operation.authenticate}
@@ -90,7 +85,8 @@ def inspector(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         _not_too_often(user)
         found = introspection.introspect(text=form.cleaned_data["token"], by=user)
-        operation = calls().get(form.cleaned_data["call"])
+        connector = found.connector
+        operation = list_calls().get(form.cleaned_data["call"])
         predicted = introspection.explain_call(found, operation, form.cleaned_data["group_id"]) if operation else []
         lacks_group = "<group_id>" in form.cleaned_data["call"] and not form.cleaned_data["group_id"].strip()
         context |= {
@@ -99,15 +95,11 @@ def inspector(request: HttpRequest) -> HttpResponse:
             "call": form.cleaned_data["call"],
             "predicted": predicted,
             "call_works": found.works and all(check.passed for check in predicted),
-            "may_open": found.connector is not None and _may_open(user, found.connector),
+            "may_open": connector is not None and connector.deleted_at is None and policies.can_see(user, connector),
         }
     response = render(request, "connectors/inspector.html", context, status=400 if form.errors else 200)
     add_never_cache_headers(response)
     return response
-
-
-def _may_open(user: User, connector: Connector) -> bool:
-    return connector.deleted_at is None and policies.can_see(user, connector)
 
 
 def _not_too_often(user: User) -> None:

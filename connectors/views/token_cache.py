@@ -66,12 +66,8 @@ def cached_token(request: HttpRequest, connector_id: UUID, grant_id: UUID) -> Ht
             form.add_error(None, str(over))
         else:
             messages.success(request, _("The console keeps an access token ready from now on."))
-            return redirect(_address(grant))
+            return redirect("connectors:cached_token", connector_id, grant_id)
     return render(request, "connectors/cached_token.html", _context(grant, form), status=400 if form.errors else 200)
-
-
-def _get_form_url(connector_id: UUID, grant_id: UUID) -> str:
-    return reverse("connectors:cached_token", args=[connector_id, grant_id])
 
 
 @require_POST
@@ -83,7 +79,7 @@ def cached_token_stop(request: HttpRequest, connector_id: UUID, grant_id: UUID) 
         messages.success(request, _("Stopped: what was entrusted, and the token at hand, have been wiped."))
     else:
         messages.info(request, _("No access token is kept ready here."))
-    return redirect(_address(grant))
+    return redirect("connectors:cached_token", connector_id, grant_id)
 
 
 def _own_grant(user: User, connector_id: UUID, grant_id: UUID) -> Grant:
@@ -93,10 +89,6 @@ def _own_grant(user: User, connector_id: UUID, grant_id: UUID) -> Grant:
         raise NotFound
     grant.connector = connector
     return grant
-
-
-def _address(grant: Grant) -> str:
-    return _get_form_url(grant.connector_id, grant.pk)
 
 
 def _context(grant: Grant, form: EntrustForm) -> dict[str, Any]:

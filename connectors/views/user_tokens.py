@@ -194,19 +194,18 @@ def acting(request: HttpRequest) -> HttpResponse:
     except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     context = {
-        "rows": [_acting_row(grant, user) for grant in page.items],
+        "rows": [
+            {
+                **get_row(grant),
+                "number": phone_numbers.mask_unbroken(grant.person.number),
+                "by_somebody_else": grant.granted_by_id != user.pk,
+            }
+            for grant in page.items
+        ],
         **links.pagination_links(request, page),
         "crumbs": links.crumbs((_("Settings"), reverse("accounts:settings")), (_("Connectors acting for you"), "")),
     }
     return render(request, "connectors/acting.html", context)
-
-
-def _acting_row(grant: Grant, user: User) -> dict[str, Any]:
-    return {
-        **get_row(grant),
-        "number": phone_numbers.mask_unbroken(grant.person.number),
-        "by_somebody_else": grant.granted_by_id != user.pk,
-    }
 
 
 @require_http_methods(["GET", "POST"])

@@ -142,10 +142,6 @@ def delivery(request: HttpRequest, connector_id: UUID, webhook_id: UUID, deliver
 # Sending again -------------------------------------------------------------------------------------------------------
 
 
-def _get_log_url(connector_id: UUID, webhook_id: UUID, **_more: Any) -> str:
-    return reverse("connectors:webhook", args=[connector_id, webhook_id])
-
-
 @require_POST
 @signed_in(button_label=gettext_lazy("Redeliver"))  # the log has one of these on each row
 @webhooks.redirect_if_removed
@@ -161,7 +157,9 @@ def redeliver(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delive
     else:
         told = _("It is on its way again.") if queued else _("It waits to be sent already.")
         messages.success(request, told)
-    return redirect(safe_path(request.POST.get("back"), fallback=_get_log_url(connector_id, webhook_id)))
+    return redirect(
+        safe_path(request.POST.get("back"), fallback=reverse("connectors:webhook", args=[connector_id, webhook_id]))
+    )
 
 
 @require_POST
@@ -177,7 +175,7 @@ def redeliver_failed(request: HttpRequest, connector_id: UUID, webhook_id: UUID)
         messages.error(request, str(refused))
     else:
         _flash_count(request, count, _("Nothing had failed for good: there was nothing left to send again."))
-    return redirect(_get_log_url(connector_id, webhook_id))
+    return redirect("connectors:webhook", connector_id, webhook_id)
 
 
 class ReplayForm(forms.Form):
@@ -223,7 +221,7 @@ def replay(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpRe
             form.add_error(None, str(refused))
         else:
             _flash_count(request, count, _("Nothing has happened since then that does not wait to be sent already."))
-            return redirect(_get_log_url(connector_id, webhook_id))
+            return redirect("connectors:webhook", connector_id, webhook_id)
     since = form.cleaned_data.get("since") if form.is_bound and form.is_valid() else None
     context = {
         **webhooks.get_frame(webhook, "deliveries", (_("Replay"), "")),

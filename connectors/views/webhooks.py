@@ -449,10 +449,6 @@ def register(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 SHOW, ROTATE = gettext_lazy("Show signing secret"), gettext_lazy("Make new secret")
 
 
-def _get_settings_url(connector_id: UUID, webhook_id: UUID, **_more: Any) -> str:
-    return reverse("connectors:webhook_settings", args=[connector_id, webhook_id])
-
-
 @sensitive_post_parameters("idempotency_key")
 @require_POST
 @with_phone(button_label=SHOW)
@@ -460,7 +456,7 @@ def _get_settings_url(connector_id: UUID, webhook_id: UUID, **_more: Any) -> str
 @sensitive_variables("idempotency_key")
 def show(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """ "Show signing secret": the one time."""
-    return _page(request, connector_id, webhook_id, management.show_secret_once)
+    return _page(request, connector_id, webhook_id, management.show_secret)
 
 
 @sensitive_post_parameters("idempotency_key")
@@ -470,22 +466,21 @@ def show(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResp
 @sensitive_variables("idempotency_key")
 def rotate(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """ "Make new secret": shown once; for a day the one before signs as well."""
-    return _page(request, connector_id, webhook_id, management.rotate_secret_once)
+    return _page(request, connector_id, webhook_id, management.rotate_secret)
 
 
 @sensitive_variables("idempotency_key", "secret")
-def _page(request: HttpRequest, connector_id: UUID, webhook_id: UUID, service: Callable[..., str]) -> HttpResponse:
+def _page(request: HttpRequest, connector_id: UUID, webhook_id: UUID, act: Callable[..., str]) -> HttpResponse:
     webhook = get_own(user_of(request), connector_id, webhook_id)
     idempotency_key = get_idempotency_key(request.POST)
-    if (
-        one_time_secret_service.find(user=user_of(request), idempotency_key=idempotency_key) is None
-    ):  # else a second click: it asks nothing
+    # A second click asks nothing.
+    if one_time_secret_service.find(user=user_of(request), idempotency_key=idempotency_key) is None:
         require_reauthentication(request)
     try:
-        secret = service(webhook=webhook, by=user_of(request), idempotency_key=idempotency_key)
+        secret = management.act_once(act, webhook=webhook, by=user_of(request), idempotency_key=idempotency_key)
     except (Conflict, RuleBroken) as refused:
         messages.error(request, str(refused))
-        return redirect(_get_settings_url(connector_id, webhook_id))
+        return redirect("connectors:webhook_settings", connector_id, webhook_id)
     # Read again: the secret before this one may sign for a while, which the page says.
     return one_time_secrets.page(
         request, _showing(get_own(user_of(request), connector_id, webhook_id)), secret, idempotency_key
@@ -522,7 +517,7 @@ def _showing(webhook: Webhook) -> one_time_secrets.OneTimeSecretPage:
         file=one_time_secrets.get_file_name(webhook.connector.name, "webhook"),
         download_url=reverse("connectors:webhook_secret_download", args=at),
         done_url=reverse("connectors:webhook_secret_done", args=at),
-        after_url=_get_settings_url(*at),
+        after_url=reverse("connectors:webhook_settings", args=at),
         finished=_("The signing secret is not shown any more."),
         gone=_("The signing secret is not shown any more. If it is lost, make a new one."),
         context=lambda secret: {

@@ -248,21 +248,13 @@ def _record(tag: EventType, webhook: Webhook, by: Actor, **more: Any) -> None:
     record(tag, by=by, subject=webhook, **webhook.audit_scope, after=facts)
 
 
-@sensitive_variables("idempotency_key")
-def show_secret_once(*, webhook: Webhook, by: User, idempotency_key: str) -> str:
-    """`show_secret`, for a form with a key. Raises as that, and RuleBroken for what is no form key of ours."""
-    return _once(webhook, by, idempotency_key, show_secret)
-
-
-@sensitive_variables("idempotency_key")
-def rotate_secret_once(*, webhook: Webhook, by: User, idempotency_key: str) -> str:
-    """`rotate_secret`, for a form with a key: twice is one new secret. Raises as `show_secret_once`."""
-    return _once(webhook, by, idempotency_key, rotate_secret)
-
-
 @sensitive_variables("idempotency_key", "secret")
 @transaction.atomic
-def _once(webhook: Webhook, by: User, idempotency_key: str, act: Callable[..., str]) -> str:
+def act_once(act: Callable[..., str], *, webhook: Webhook, by: User, idempotency_key: str) -> str:
+    """`show_secret` or `rotate_secret` for a form with a key: sent again, it shows the same secret for some minutes.
+
+    Raises as `act`, and RuleBroken for what is no form key of ours.
+    """
     policies.require_owner(by, webhook.connector)
     require_no_credential_hold(by)  # for what is shown again, too
     one_time_secrets.require_form_key(idempotency_key)

@@ -25,6 +25,7 @@ from connectors.models.webhook import (
     MOST_URL_CHARACTERS,
     WebhookQuerySet,
 )
+from connectors.queries.webhooks import get_handoff_webhook
 from connectors.webhooks import authorization, management, signing
 from connectors.webhooks.events import HandoffEvent, ObjectType, WebhookEventType
 from kaizala_console.lib import clock, http_client, ids, rate_limit
@@ -349,7 +350,7 @@ def register_handoff_webhook(*, connector: Connector, callback_url: str, by: Use
     `require_echo`, which speaks to the outside: call it outside a transaction.
     """
     policies.require_owner(by, connector)
-    present = _present(connector)
+    present = get_handoff_webhook(connector)
     if present is None:
         require_echo(callback_url, connector_id=connector.pk)
         return _create_handoff_webhook(connector, callback_url, by)
@@ -364,7 +365,7 @@ def _create_handoff_webhook(connector: Connector, callback_url: str, by: User) -
     if held is None:
         raise NotFound
     policies.require_owner(by, held)
-    present = _present(held)
+    present = get_handoff_webhook(held)
     if present is not None:
         return _require_same_url(present, callback_url)
     key = ids.new_id()
@@ -387,10 +388,6 @@ def _create_handoff_webhook(connector: Connector, callback_url: str, by: User) -
     }
     record(EventType.WEBHOOK_CREATED, by=by, subject=webhook, **webhook.audit_scope, after=facts)
     return webhook
-
-
-def _present(connector: Connector) -> Webhook | None:
-    return Webhook.objects.present().filter(connector=connector, object_type=Webhook.ObjectType.CONNECTOR).first()
 
 
 def _require_same_url(present: Webhook, callback_url: str) -> Webhook:

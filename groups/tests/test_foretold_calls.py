@@ -10,7 +10,7 @@ import pytest
 from accounts.models import User
 from connectors.models import Connector
 from connectors.services import introspection
-from connectors.views.introspection import calls
+from connectors.views.introspection import list_calls
 from groups.models import Group
 from groups.tests.conftest import Wire
 from groups.tests.factories import Program, let_act_for, make_group, unknown_id
@@ -63,11 +63,13 @@ def answered(wire: Wire, call: str, group_id: str, deep: Group, token: Program) 
 
 def foretold(call: str, group_id: str, token: Program, by: User) -> bool:
     found = introspection.introspect(text=token.access_token, by=by)
-    return found.works and all(check.passed for check in introspection.explain_call(found, calls()[call], group_id))
+    return found.works and all(
+        check.passed for check in introspection.explain_call(found, list_calls()[call], group_id)
+    )
 
 
 def test_every_call_on_a_group_is_tried_here() -> None:
-    assert set(BODIES) == {call for call in calls() if "<group_id>" in call}
+    assert set(BODIES) == {call for call in list_calls() if "<group_id>" in call}
 
 
 @pytest.mark.parametrize("call", BODIES)
