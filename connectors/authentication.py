@@ -1,4 +1,4 @@
-"""Who calls with an access token, and with what right; asked anew on every call.
+"""Who calls with an access token, and with what right; checked on every call.
 
 The token itself says only what cannot change. Whether it is accepted is read from its rows, in one SELECT: so what is
 revoked, suspended or deleted is refused on the very next request, though access tokens have no row of their own.

@@ -11,7 +11,7 @@ from connectors.models import Bot, Grant
 
 
 class RequiredRole(StrEnum):
-    """What a call asks of a token in the group of its path, besides reaching it (`api.endpoint`, `in_group`)."""
+    """What a call requires of a token in the group of its path, beyond reaching it (`api.endpoint`, `in_group`)."""
 
     ADMIN = "admin"
     READ_MEMBERS = "read members"

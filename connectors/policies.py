@@ -80,7 +80,7 @@ def can_answer(user: User, request: AccessRequest, target: str = "") -> bool:
 
 
 def list_answerers(request: AccessRequest) -> list[User]:
-    """Whom to tell that a request waits; nobody for a link, nor in another organisation than the connector's."""
+    """The accounts that can answer a request; none for a link, and none outside the connector's organisation."""
     if request.grant is not None:
         told = list_administrators(request.grant)
     else:
@@ -89,7 +89,7 @@ def list_answerers(request: AccessRequest) -> list[User]:
 
 
 def takes_requests(grant: Grant) -> bool:
-    """Whether anybody could give this grant more permissions.
+    """Whether this grant can get more permissions.
 
     Nobody gives more to what acts for an organisation admin: a second admin confirms a new user token instead. Nor to
     what was made by PIN alone: a new PIN replaces it.
@@ -100,7 +100,7 @@ def takes_requests(grant: Grant) -> bool:
 
 
 def can_see_request(user: User, request: AccessRequest) -> bool:
-    """Both sides see a request; one that is a link is seen by whoever of the organisation is given the link."""
+    """Both sides see a request; everyone in the organisation can open one that is a link."""
     if is_owner(user, request.connector) or can_answer(user, request):
         return True
     return request.by_link and can_see(user, request.connector)
@@ -121,7 +121,7 @@ def can_see_handoff(user: User, handoff: Handoff) -> bool:
 def can_have_revealed(user: User, handoff: Handoff) -> bool:
     """Whether "Show it to me once" is for this account: it granted, still administers, and may see tokens.
 
-    What is sealed to the connector's own key is shown to nobody: this console cannot open it.
+    This console cannot open what is sealed to the connector's own key.
     """
     return (
         handoff.made_by_id == user.pk

@@ -42,7 +42,7 @@ BEAT_SCHEDULE = {
 
 @shared_task(name="connectors.tasks.expire_handoffs", acks_late=True, soft_time_limit=240, time_limit=300)
 def expire_handoffs(**kwargs: Any) -> None:
-    """Wipes what nobody claimed in time. The row is the queue: what a lost message left out, the next one finds."""
+    """Expires unclaimed handoffs. The row is the queue: what a lost message left out, the next one finds."""
     handoffs.expire_overdue()
 
 
@@ -60,19 +60,19 @@ def end_grants(**kwargs: Any) -> None:
 
 @shared_task(name="connectors.tasks.remind", acks_late=True, soft_time_limit=240, time_limit=300)
 def remind(**kwargs: Any) -> None:
-    """Tells of credentials that end soon."""
+    """Announces credentials that end soon."""
     reminders.remind()
 
 
 @shared_task(name="connectors.tasks.remind_of_webhooks", acks_late=True, soft_time_limit=240, time_limit=300)
 def remind_of_webhooks(**kwargs: Any) -> None:
-    """Tells of webhooks whose time is over soon."""
+    """Announces webhooks that end soon."""
     reminding.remind_of_webhooks()
 
 
 @shared_task(name="connectors.tasks.watch_orphans", acks_late=True, soft_time_limit=240, time_limit=300)
 def watch_orphans(**kwargs: Any) -> None:
-    """Finds what has nobody left who looks after it."""
+    """Finds connectors and grants without an owner."""
     owners.find_orphans()
 
 
@@ -91,14 +91,14 @@ def sweep_one_time_secrets(**kwargs: Any) -> None:
 
 @shared_task(name="connectors.tasks.sweep_usage", acks_late=True, soft_time_limit=240, time_limit=300)
 def sweep_usage(**kwargs: Any) -> None:
-    """Deletes counts of calls that nobody asks about any more; sums up days from before days were counted."""
+    """Deletes counts of calls that are too old to be shown; sums up days from before days were counted."""
     usage.roll_up()
     usage.sweep()
 
 
 @shared_task(name=token_cache.FETCH, acks_late=True, soft_time_limit=60, time_limit=90)
 def fetch_cached_token(*, cached_token_id: int, **kwargs: Any) -> None:
-    """Fetches one access token that is kept warm, if it is due and nobody else is at it."""
+    """Fetches one access token that is kept warm, if it is due and no other worker has it."""
     token_cache.fetch(cached_token_id=cached_token_id)
 
 
@@ -129,5 +129,5 @@ def tend_webhooks(**kwargs: Any) -> None:
 
 @shared_task(name="connectors.tasks.sweep_webhooks", acks_late=True, soft_time_limit=240, time_limit=300)
 def sweep_webhooks(**kwargs: Any) -> None:
-    """Deletes deliveries, their payloads and removed webhooks that nobody asks about any more."""
+    """Deletes deliveries, their payloads and removed webhooks that are too old to be shown."""
     management.sweep()

@@ -32,7 +32,7 @@ class RequestState(StrEnum):
 
 class AccessRequestQuerySet(models.QuerySet["AccessRequest"]):
     def waiting(self) -> AccessRequestQuerySet:
-        """Those that nobody has answered, their deadline aside."""
+        """Those without an answer, whatever their deadline."""
         return self.filter(UNANSWERED)
 
     def open(self, at: dt.datetime) -> AccessRequestQuerySet:
@@ -159,5 +159,5 @@ class AccessRequest(models.Model):
 
     @property
     def decided_at(self) -> dt.datetime | None:
-        """When an admin answered; None while nobody has."""
+        """When an admin answered; None before that."""
         return self.approved_at or self.refused_at

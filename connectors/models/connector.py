@@ -276,7 +276,7 @@ class ConnectorSecret(models.Model):
 
 
 class ConnectorLogo(models.Model):
-    """A picture that was checked. Its hash stands beside the name as well (`Connector.logo_sha256`)."""
+    """A checked picture. Its hash is also in `Connector.logo_sha256`."""
 
     connector = models.OneToOneField(
         "connectors.Connector",
@@ -348,7 +348,7 @@ class CompatibilityQuirkDay(models.Model):
 
 
 # ----------------------------------------------------------------------------------------------------
-# What has nobody left who looks after it, found by the worker and told once.
+# What has no owner left: found by the worker, and reported once.
 
 
 class Orphan(models.Model):

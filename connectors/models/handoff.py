@@ -161,7 +161,7 @@ class Handoff(models.Model):
 
     @property
     def claimer_name(self) -> str:
-        """Who opened it, as people read it: a person, or the connector whose program did; "" while nobody has."""
+        """Who opened it, for people: a person, or the connector whose program did; "" before that."""
         if self.claimed_by_program:
             return self.connector.name
         return self.claimed_by.name if self.claimed_by is not None else ""

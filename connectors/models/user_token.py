@@ -26,7 +26,7 @@ class UserTokenRequestState(StrEnum):
 
 class UserTokenRequestQuerySet(models.QuerySet["UserTokenRequest"]):
     def waiting(self) -> UserTokenRequestQuerySet:
-        """Those that nobody has answered, their deadline aside."""
+        """Those without an answer, whatever their deadline."""
         return self.filter(WAITING)
 
     def overdue(self, at: dt.datetime) -> UserTokenRequestQuerySet:

@@ -24,7 +24,7 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
         return self.annotate(**facts)
 
     def present(self) -> WebhookQuerySet:
-        """Those that nobody removed, active or not."""
+        """Those that were not removed, active or not."""
         return self.filter(deleted_at__isnull=True)
 
     def active(self) -> WebhookQuerySet:
@@ -199,7 +199,7 @@ class Webhook(models.Model):
 
     @property
     def target_name(self) -> str:
-        """What the access that it stands under is to, as people read it; "" for one that stands under none."""
+        """The name of the target of its grant; "" without a grant."""
         return self.grant.target_name if self.grant is not None else ""
 
     def is_under_right(self, at: dt.datetime) -> bool:

@@ -212,7 +212,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """How much stands on a connector, and would stop with it."""
+    """How much depends on a connector, and would stop with it."""
 
     groups: Bounded
     live_tokens: Bounded

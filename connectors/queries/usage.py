@@ -181,7 +181,7 @@ Bucket = ConnectorUsage.Bucket
 
 
 class Period(StrEnum):
-    """What stands in the address: so many hours or days until now."""
+    """The period in the address: hours or days until now."""
 
     HOURS = "48h"
     WEEK = "7d"

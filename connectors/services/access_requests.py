@@ -108,7 +108,7 @@ def _ask(
         EventType.REQUEST_MADE,
         by=by,
         subject=request,
-        # Not in the history of the group that is named: nobody has seen yet that it has anything to do with this.
+        # Not in the history of the group that is named: its admins have not seen this yet.
         **connector.audit_scope,
         after={
             "connector": connector.name,
@@ -177,7 +177,7 @@ def notify_administrators(asked: Mapping[User, Collection[AccessRequest]]) -> No
 
 
 def expire_overdue() -> int:
-    """End what nobody answered in time, and tell the owners once a connector; the number of requests."""
+    """End requests past their deadline, notify the owners once for each connector, and return how many ended."""
     overdue = AccessRequest.objects.overdue(clock.now()).order_by("expires_at").values_list("connector_id", "pk")
     mine: dict[UUID, list[UUID]] = {}
     for connector_id, request_id in overdue[:EXPIRED_AT_ONCE]:
@@ -192,7 +192,7 @@ def expiry(now: dt.datetime, ends_at: dt.datetime | None) -> dt.datetime:
 
 
 def explain_over(request: AccessRequest) -> str:
-    """Who ended the request and when, for whoever comes too late."""
+    """Say who ended the request, and when."""
     if request.decided_by is not None and request.decided_at is not None:
         said = (
             _("%(name)s approved this request on %(when)s.")

@@ -127,7 +127,7 @@ def access_token(*, bot_id: str, by: AccessContext) -> BotToken:
 
 
 def _require_no_bot(by: AccessContext) -> None:
-    """Else whoever gets hold of a bot's token could prolong it for ever, or make others."""
+    """Otherwise a leaked bot token could be prolonged for ever, or make others."""
     if by.bot is not None:
         raise NotAllowed(_("This is a bot's token. Bots are managed with the connector's own access token."))
 

@@ -261,7 +261,7 @@ def _columns(details: Details) -> dict[str, Any]:
 
 
 def _save_under_its_name(connector: Connector, **options: Any) -> None:
-    """The constraint decides whether the name is free: nobody else can take it between a look and the insert."""
+    """The constraint decides whether the name is free: a look before the insert could be too early."""
     try:
         with transaction.atomic():
             connector.save(**options)

@@ -1,4 +1,4 @@
-"""Grants: somebody lets a connector act. Made, suspended, ended; and the token of one generated anew."""
+"""Grants: create, suspend, resume, revoke, regenerate the token, and end on a date."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def regenerate(*, grant: Grant, by: User, instead_of: Handoff | None = None) -> 
 
 
 def replace_token(*, grant: Grant, by: User) -> Handoff:
-    """End what the grant has, and issue anew; for services that hold the grant's lock and write the audit row."""
+    """Revoke the grant's tokens and issue a new one; for services that hold its lock and write the audit row."""
     now = clock.now()
     if grant.connector.state is ConnectorState.SUSPENDED:
         raise RuleBroken(
@@ -277,7 +277,7 @@ def _one_line(name: str) -> str:
 # ----------------------------------------------------------------------------------------------------
 # The end date of a grant: its tokens are refused from that moment on by themselves; the worker cleans up and tells.
 #
-# It can be set, moved and taken away for as long as the access stands.
+# It can be set, moved and removed while the access lasts.
 
 
 ENDED_AT_ONCE: Final = 500
@@ -339,7 +339,7 @@ def end_overdue() -> int:
 
 
 def _list_overdue() -> GrantQuerySet:
-    """Those past an end date that nobody was told of; an end that was moved on and came again counts anew."""
+    """Grants past an end date that was not announced yet; a later end date is announced again."""
     untold = Q(end_told_at__isnull=True) | Q(end_told_at__lt=F("ends_at"))
     return Grant.objects.present().filter(untold, ends_at__lte=clock.now())
 

@@ -1,4 +1,4 @@
-"""The handoff of a refresh token: claimed once by the developer, refused, issued anew, shown to the admin, expired."""
+"""The handoff of a refresh token: claimed once, refused, reissued, shown to the admin, expired."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def claim(*, handoff: Handoff, by: User, idempotency_key: str, address: str | No
         .update(claimed_at=now, claimed_by=by, claimed_from=address or None, sealed=None)
     )
     if not claimed:
-        # Perhaps it was this very form's first click that won meanwhile.
+        # Perhaps it was this very form's first click that won.
         shown = one_time_secrets.recall(user=by, idempotency_key=idempotency_key, subject=handoff)
         if shown is not None:
             return shown
@@ -86,7 +86,7 @@ def claim(*, handoff: Handoff, by: User, idempotency_key: str, address: str | No
 def refuse(*, handoff: Handoff, by: User) -> Handoff:
     """The developer does not want it: what is sealed is wiped, the admin is told. Raises NotFound and Conflict.
 
-    The grant stays, for its admin to issue anew or remove.
+    The grant stays: its admin can reissue or remove it.
     """
     handoff = get_current(handoff)
     policies.require_owner(by, handoff.connector)
@@ -189,7 +189,7 @@ def reveal(*, handoff: Handoff, by: User, idempotency_key: str) -> str:
 
 
 def expire_overdue() -> int:
-    """End handoffs that nobody claimed in time, wipe what they held, and tell both sides; the number of them.
+    """Expire unclaimed handoffs, wipe what they held, notify both sides, and return how many.
 
     Each in a transaction of its own.
     """
@@ -413,7 +413,7 @@ def _claim(
 
 
 def sweep() -> int:
-    """Delete the answers that nobody asked for again in time; the number of them."""
+    """Delete expired replays; return how many."""
     return HandoffClaimReplay.objects.overdue(clock.now()).delete()[0]
 
 

@@ -1,6 +1,6 @@
 """A leaked credential: refused from the report on, until an owner of its connector revokes or restores it.
 
-Whoever holds a whole credential may report it, signed in or not; the answer never says whether it was known. Who has
+Anyone who holds a whole credential may report it, signed in or not; the answer never says whether it was known. Who has
 only a part of one, or a guess, changes nothing.
 """
 
@@ -39,7 +39,7 @@ Row = ConnectorSecret | RefreshToken
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """Whoever reported: nobody that we know."""
+    """The unknown person or scanner that reported."""
 
     def audit_actor(self) -> tuple[str, str, str]:
         """Kind, id and name (`accounts.audit.record.Actor`)."""
@@ -99,7 +99,7 @@ def revoke(*, report: LeakReport, by: User, end_access_tokens: bool = True) -> L
 
 @transaction.atomic
 def restore(*, report: LeakReport, by: User) -> LeakReport:
-    """The owner knows better: accept it again, unless it has ended meanwhile. Raises NotFound and Conflict."""
+    """The owner knows better: accept it again, unless it has ended. Raises NotFound and Conflict."""
     policies.require_owner(by, report.connector)
     require_no_credential_hold(by)
     _close(report, by, LeakReport.Outcome.RESTORED)
@@ -157,14 +157,14 @@ def _is_it(row: Row, parsed: Parsed) -> bool:
 
 @transaction.atomic
 def _suspend(row: Row, kind: CredentialKind, *, where: str) -> None:
-    """Whoever moves the column from NULL writes the report and tells the owners; a second report changes nothing."""
+    """Set `reported_at`, write the report and notify the owners; a second report changes nothing."""
     _lock_grant(row)
     now = clock.now()
     model = type(row)
     if not model.objects.filter(pk=row.pk, reported_at__isnull=True, revoked_at__isnull=True).update(reported_at=now):
         return
     if isinstance(row, RefreshToken):
-        # Whoever held it with the secret may have been given what was derived from it.
+        # With the secret, it may have been traded for what was derived from it.
         successors = RefreshToken.objects.filter(pk__in=_list_successors(row), reported_at__isnull=True)
         successors.filter(revoked_at__isnull=True).update(reported_at=now)
     connector = _get_connector(row)
@@ -216,7 +216,7 @@ def _close(report: LeakReport, by: User, outcome: LeakReport.Outcome) -> None:
 
 
 def _lock_grant(row: Row) -> None:
-    """Makes an exchange that would derive a successor wait: else it could bring one forth that nobody looks at."""
+    """Make an exchange wait that would derive a successor: otherwise that successor would be missed."""
     if isinstance(row, RefreshToken):
         Grant.objects.select_for_update(no_key=True).get(pk=row.grant_id)
 

@@ -103,7 +103,7 @@ def forget(subject_kind: str, subject_ids: list[str]) -> None:
 
 
 def sweep() -> int:
-    """Delete what nobody pressed "Done" on in time; the number of rows."""
+    """Delete expired rows; return how many."""
     return OneTimeSecret.objects.overdue(clock.now()).delete()[0]
 
 

@@ -1,7 +1,7 @@
-"""Who owns a connector: co-owners come and go, and it is handed on to somebody else (portal.md, Connectors).
+"""Who owns a connector: co-owners are added and removed, and ownership is transferred (portal.md, Connectors).
 
-The owner decides, and whoever steps in for one whose account is switched off (`policies.can_name_owners`). Every act is
-told to all whom it concerns: whoever owns a connector can make secrets for it.
+`policies.can_name_owners` says who decides. Everyone concerned is notified, since owners can make secrets. Connectors
+that lose their owners are reported to operators and organisation admins.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _get_colleague(connector: Connector, email: str) -> User:
 
 
 def _notify(connector: Connector, event: AuditEvent, *, template: str, by: User, about: User, told: list[User]) -> None:
-    """Whoever else's act it was: owners can make secrets, and have tokens handed over."""
+    """Notify them all, since owners can make secrets and claim tokens."""
     for user in {user.pk: user for user in (*told, about)}.values():
         notifications.queue(
             user=user,

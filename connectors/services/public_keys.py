@@ -73,7 +73,7 @@ def remove(*, key: ConnectorKey, by: User) -> ConnectorKey:
 
 
 def _notify_owners(key: ConnectorKey, by: User, template: str) -> None:
-    """Whoever else's act it was: a key decides who can open tokens."""
+    """Notify all owners, since a key decides who can open tokens."""
     connector = key.connector
     for user in connector.list_active_owners():
         notifications.queue(

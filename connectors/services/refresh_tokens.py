@@ -31,7 +31,7 @@ from kaizala_console.lib.errors import Conflict
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A refresh token's row, and the handoff that holds the token sealed. Nobody has seen the token."""
+    """A refresh token's row, and the handoff that holds the token sealed. The token was not shown."""
 
     refresh_token: RefreshToken
     handoff: Handoff
@@ -101,7 +101,7 @@ def seal(text: str, *, token: RefreshToken, grant: Grant, by: User | None, at: d
 
 
 def unseal(handoff: Handoff) -> str:
-    """The refresh token inside, or its JWE when it is sealed to the connector's key, which nobody here can open.
+    """The refresh token inside, or its JWE when it is sealed to the connector's key, which this console cannot open.
 
     Raises `crypto.WrongKey` when the key of the ring that sealed it has left.
 
@@ -190,7 +190,7 @@ def can_have_successor(token: RefreshToken, grant: Grant, at: dt.datetime) -> bo
 @sensitive_variables("credential")
 @transaction.atomic
 def get_or_create_successor(*, token: RefreshToken, by: Actor, at: dt.datetime) -> RefreshToken | None:
-    """The row of the token's successor, written down if nobody did so before. None when there can be none (any more).
+    """The row of the token's successor, created if there is none yet. None when there can be none.
 
     Under the grant's lock, so that "regenerate" and "remove" cannot slip in between: else the old token would bring
     forth a live one after its own end. `token.grant.connector` must be loaded.
@@ -242,7 +242,7 @@ def get_successor_text(successor: RefreshToken, *, predecessor: RefreshToken) ->
 
 
 def revoke_all(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
-    """End every refresh token of these grants, and wipe what of them waits or stands on a screen; the tokens ended.
+    """End every refresh token of these grants, and wipe what of them waits or is shown on a screen; the tokens ended.
 
     For services that hold the grants' locks. The statement that ends a handoff is the one that wipes it.
     """
@@ -268,7 +268,7 @@ def revoke_access_tokens(connector: Connector, *, at: dt.datetime) -> None:
 
 
 def withdraw_handoffs(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
-    """Wipe what of these grants waits sealed or stands on a screen; the handoffs withdrawn."""
+    """Wipe what of these grants waits sealed or is shown on a screen; the handoffs withdrawn."""
     handoffs = Handoff.objects.filter(grant_id__in=grant_ids)
     withdrawn = handoffs.waiting().update(withdrawn_at=at, sealed=None)
     if withdrawn:
@@ -279,7 +279,7 @@ def withdraw_handoffs(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
 
 
 def withdraw_requests_for_more(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
-    """What was asked for grants that end now has nobody to be given to any more; the number of such requests.
+    """Withdraw requests for more permissions of grants that end now; return how many.
 
     For services that hold the grants' locks. The audit row is that of the grant's end.
     """
@@ -309,7 +309,7 @@ def rotate(*, token_id: int) -> bool:
     """Make the token's successor if the Token Service has not done so yet, seal it and tell the developer; True when
     this call did.
 
-    Nothing happens when it waits or was handed over already, is in use, or when the token or its grant ended meanwhile.
+    Nothing happens when it waits or was handed over already, is in use, or when the token or its grant has ended.
     """
     now = clock.now()
     token = RefreshToken.objects.select_related("grant__connector__organisation").get(pk=token_id)
@@ -333,7 +333,7 @@ def rotate(*, token_id: int) -> bool:
 
 @sensitive_variables("text")
 def hand_over_again(*, handoff: Handoff, grant: Grant, by: User) -> Handoff | None:
-    """A new handoff of the successor that this one held and nobody opened; None when it held no such token.
+    """A new handoff of the successor that this one held unopened; None when it held no such token.
 
     For the service that holds the grant's lock.
     """
@@ -353,7 +353,7 @@ def hand_over_again(*, handoff: Handoff, grant: Grant, by: User) -> Handoff | No
 
 
 def _due(at: dt.datetime) -> Iterator[int]:
-    """The tokens that may have a successor which nobody has been handed yet, the one that ends first in front.
+    """The tokens that may have a successor that was not handed over yet, the next to end first.
 
     After REFRESH_TOKEN_DAYS was made shorter, a token of a longer life is found a little later than at its 90 %.
     """

@@ -80,7 +80,7 @@ _KINDS: Final = (
 
 
 def remind() -> int:
-    """Tell of every credential that ends soon and that nobody was told of at this distance; the mails queued.
+    """Announce every credential that ends soon, once for each distance; return how many mails were queued.
 
     A person gets one mail for each connector and distance. Each connector in a transaction of its own.
     """
@@ -103,7 +103,7 @@ def days_ahead(ends_at: dt.datetime, at: dt.datetime) -> int | None:
 def _due(kind: _CredentialKind, at: dt.datetime) -> Q:
     """Within a distance, entered after the credential began, and not told of it, nor of a nearer one, yet.
 
-    `reminded_for` is the moment at which the distance was entered. So an end that is moved on is told of anew.
+    `reminded_for` is the moment at which the distance was entered. So an end that is moved on is announced again.
     """
     found = Q()
     for days, nearer in pairwise((*DAYS, 0)):
@@ -139,7 +139,7 @@ def _remind(kind: _CredentialKind, connector_id: UUID, at: dt.datetime) -> int:
         notifications.queue(
             user=user,
             template=f"connectors/{kind.name}_ends",
-            # Whoever claimed the first row writes this mail, and nobody else.
+            # Only the worker that claimed the first row writes this mail.
             key=f"ends:{kind.name}:{found[0].pk}:{getattr(found[0], kind.ends).isoformat()}:{days}:{user.pk}",
             context=_get_mail_context(kind, found, days, is_developer),
         )
@@ -190,7 +190,7 @@ _FARTHEST: Final = dt.timedelta(days=max(DAYS))
 
 
 def remind_of_webhooks() -> int:
-    """Tell of every webhook that ends soon and that nobody was told of at this distance; the mails queued.
+    """Announce every webhook that ends soon, once for each distance; return how many mails were queued.
 
     Each connector and day in a transaction of its own.
     """

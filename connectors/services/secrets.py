@@ -192,7 +192,7 @@ def note_viewed(*, connector: Connector, token: str, by: User) -> None:
 
 
 def note_wrong_secret(*, connector_id: UUID) -> None:
-    """Count a wrong secret for a connector's id; many tell its owners, once a day. It refuses nobody anything."""
+    """Count a wrong secret for a connector's id; many tell its owners, once a day. It refuses nothing."""
     if rate_limit.hit(Limit(f"wrong-secret:{connector_id}", WRONG_SECRETS_AN_HOUR, 3600)) is None:
         return
     if rate_limit.hit(Limit(f"wrong-secret-alarm:{connector_id}", 1, 86_400)) is None:

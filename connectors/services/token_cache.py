@@ -200,9 +200,9 @@ def sweep() -> int:
 
 @sensitive_variables()
 def fetch(*, cached_token_id: int) -> bool:
-    """Fetch the token if it is due and nobody else is at it; True when there is a new one.
+    """Fetch the token if it is due and no other worker has it; True when there is a new one.
 
-    Whoever moves `next_attempt_at` on has the row until then. No transaction is open while the network is waited for.
+    The worker that moves `next_attempt_at` on has the row until then. No transaction is open during the request.
     """
     cached = _claim(cached_token_id)
     if cached is None:
@@ -252,7 +252,7 @@ def _claim(cached_token_id: int) -> CachedToken | None:
 @sensitive_variables()
 @transaction.atomic
 def _store_token(cached: CachedToken, fetched: FetchedToken) -> bool:
-    """Seal what came, unless the developer stopped it, or entrusted other credentials, meanwhile."""
+    """Seal what came, unless the developer stopped it, or entrusted other credentials."""
     now, grant = clock.now(), cached.grant
     life = fetched.expires_at - now
     changes = {
@@ -279,7 +279,7 @@ def _retry_later(cached: CachedToken, pause: dt.timedelta, *, reason: str, count
 
 @transaction.atomic
 def _end_refused(cached: CachedToken, reason: str) -> None:
-    """The end of it: what was entrusted is wiped, the owners are told once, and whoever wants it entrusts anew."""
+    """Wipe what was entrusted and notify the owners once; they can entrust credentials again."""
     now = clock.now()
     stopped = _filter_unchanged(cached).update(
         refused_at=now,

@@ -84,7 +84,7 @@ def mint(
 ) -> Exchange:
     """Mint an access token for a refresh token that was accepted at `at`; record the first use of the refresh token.
 
-    Its grant and the grant's connector must be loaded. Raises RefreshTokenRefused when it has ended meanwhile.
+    Its grant and the grant's connector must be loaded. Raises RefreshTokenRefused when it has ended.
     """
     now, grant, connector = at, token.grant, token.grant.connector
     grant.scope_bits = token_format.EVERY_SCOPE if narrowed_to is None else permissions.to_bits(narrowed_to)
@@ -225,7 +225,7 @@ def explain_refusal(token: RefreshToken, now: dt.datetime) -> str:
 
 
 def _get_access_end(token: RefreshToken, grant: Grant, now: dt.datetime) -> dt.datetime:
-    """24 hours, but never beyond the end of what it stands on; cut to the millisecond that the wire can tell."""
+    """24 hours, at most until its refresh token or grant ends; cut to the millisecond, as on the wire."""
     end = min(now + dt.timedelta(hours=settings.ACCESS_TOKEN_HOURS), token.expires_at)
     if grant.ends_at is not None:
         end = min(end, grant.ends_at)
@@ -234,10 +234,10 @@ def _get_access_end(token: RefreshToken, grant: Grant, now: dt.datetime) -> dt.d
 
 @transaction.atomic
 def _record_first_use(token: RefreshToken, connector: Connector, *, address: str | None, at: dt.datetime) -> None:
-    """The handoff's last dot: it works. Whoever moves the column from NULL writes the audit row, and nobody else.
+    """The handoff's last dot: it works. Only the request that sets the column writes the audit row.
 
     Looked at once more under the locks of what can end the token: else the trail could tell of a use after its end.
-    Raises RefreshTokenRefused when it has ended meanwhile.
+    Raises RefreshTokenRefused when it has ended.
     """
     # Locks go connector → grant → token, as everywhere.
     held = Connector.objects.select_for_update(of=("self",), no_key=True).select_related("organisation")

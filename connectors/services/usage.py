@@ -76,7 +76,7 @@ class Seen(NamedTuple):
 
 
 def observe(operation: Operation, call: Call, status: int) -> None:
-    """Note one call of the Platform Service (`api.endpoint`, ``observe``); without a caller, nobody is counted."""
+    """Note one call of the Platform Service (`api.endpoint`, ``observe``); nothing is counted without a caller."""
     caller = call.caller
     if caller is None:
         return
@@ -105,7 +105,7 @@ def note_secret_used(secret_id: int, *, at: dt.datetime) -> None:
 
 
 def note_token_used(refresh_token_id: int, *, at: dt.datetime) -> None:
-    """Note that a refresh token, or an access token that stands on it, was used, and from where."""
+    """Note that a refresh token, or an access token of it, was used, and from where."""
     _buffer.add(Used(RefreshToken, refresh_token_id), Seen(at, request_context.current().client_address))
 
 
@@ -275,8 +275,8 @@ def check_rate_limit(connector: Connector) -> None:
 def check_exchange_rate_limit(connector: Connector) -> None:
     """Count an exchange by a connector that has proven itself. Raises Throttled.
 
-    By a counter of its own: whoever has spent the minute's calls can still renew a token, and a program that fetches
-    one for every call is told so before it reaches the others of its organisation.
+    Exchanges have their own counter: a program that has spent the minute's calls can still renew a token, and one that
+    fetches a token for every call is refused before it affects the others of its organisation.
     """
     most = settings.THROTTLE_CONNECTOR_PER_MINUTE
     refusal = rate_limit.hit(Limit(f"exchange:{connector.pk}", most)) if most else None

@@ -139,7 +139,7 @@ def exchange_pin(*, connector_id: str, secret: str, number: str, pin: str, addre
 
 
 def _accept_pin(connector: Connector, number: str, address: str | None) -> UserToken:
-    """Runs in the PIN's transaction. Whoever entered it holds the number; the account that does so too acts here."""
+    """Let the connector act for the holder of the number, in the PIN's transaction."""
     person = Person.objects.select_for_update(no_key=True).get(
         pk=people.person_for(number, organisation_id=connector.organisation_id).pk
     )
@@ -230,7 +230,7 @@ def _limits(permissions: frozenset[Permission], shown: Collection[str]) -> dict[
 
 
 def _renew(grant: Grant, user: User | None, shown: Collection[str], now: dt.datetime) -> Grant:
-    """The grant that stands goes on, with what the person agreed to now; its tokens end."""
+    """The existing grant goes on, with what the person agreed to now; its tokens end."""
     connector = grant.connector
     if connector.state is ConnectorState.SUSPENDED:
         grants.require_grantable(connector)

@@ -260,7 +260,7 @@ class RequestForm(PermissionsForm, WithEndDate, ReasonForm):
         """The form as it is opened: everything ticked that the connector has, or what was asked before.
 
         Of `again`, what the connector does not have any more and a day that has passed are left out; and the group,
-        when whoever got the link chose it.
+        when the link's reader chose it.
         """
         if again is not None:
             initial: dict[str, Any] = {

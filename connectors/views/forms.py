@@ -182,7 +182,7 @@ def _as_validation_error(broken: RuleBroken) -> ValidationError:
 
 
 # ----------------------------------------------------------------------------------------------------
-# Until when: a day, as people choose it, and the moment that it stands for.
+# Until when: a day, as people choose it, and the moment that it means.
 
 
 MOST_YEARS = 100
@@ -242,7 +242,7 @@ NOT_TYPED = frozenset({"csrfmiddlewaretoken", "idempotency_key"})
 def get_idempotent_id(user: User, kind: str, data: QueryDict) -> UUID:
     """The id of what this person's form makes: the same when it is sent again as it was, and not to be guessed.
 
-    Whoever goes back, changes a word and sends the form once more asks for something else, and gets it. `kind` says
+    A form that is changed and sent once more makes something else. `kind` says
     what is made, and where.
     """
     typed = [part for name, values in sorted(data.lists()) if name not in NOT_TYPED for part in (name, *values)]

@@ -51,7 +51,7 @@ PILLS = {
 def inbox(request: HttpRequest, *, asked_of: Callable[[HttpRequest, User], list[Any]]) -> HttpResponse:
     """A card for each handoff that waits, or for those that ended. An open page follows along.
 
-    Before them stands what others ask of this person: `asked_of` gives these pending actions, also of the app above.
+    Before them comes what others ask of this person: `asked_of` gives these pending actions, also of the app above.
     """
     user = user_of(request)
     search = request.GET.get("q", "").strip()[:120]
@@ -183,7 +183,7 @@ def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
 
 
 def _page(request: HttpRequest, user: User, handoff_id: UUID, *, problem: str = "", status: int = 200) -> HttpResponse:
-    etag = get_etag(user, handoff_id)  # before the rest is read: what changes meanwhile is new to this page
+    etag = get_etag(user, handoff_id)  # before the rest is read: what changes later is new to this page
     found = connectors.get_handoff(user, handoff_id)
     can_claim = policies.is_owner(user, found.connector)
     key_replaced = _is_key_replaced(found)
@@ -222,7 +222,7 @@ def _may_be_issued_again(found: Handoff) -> bool:
 
 
 def _is_key_replaced(found: Handoff) -> bool:
-    """Whether it waits sealed to a key that the connector has not any more: perhaps nobody can open it."""
+    """Whether it waits sealed to a key that the connector has not any more: perhaps it cannot be opened."""
     if not found.is_sealed_to_key or get_current_state(found) is not HandoffState.WAITING:
         return False
     return not found.connector.keys.live().filter(fingerprint=found.sealed_to).exists()

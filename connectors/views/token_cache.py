@@ -53,7 +53,7 @@ class EntrustForm(forms.Form):
 @with_phone(button_label=gettext_lazy("Keep it ready"))
 @sensitive_variables("form")
 def cached_token(request: HttpRequest, connector_id: UUID, grant_id: UUID) -> HttpResponse:
-    """GET tells how it stands, POST entrusts the credentials."""
+    """GET shows the status, POST entrusts the credentials."""
     grant = _own_grant(user_of(request), connector_id, grant_id)
     form = EntrustForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():

@@ -1,4 +1,4 @@
-"""Addresses of the connector pages. No credential ever stands in one."""
+"""Addresses of the connector pages. None contains a credential."""
 
 from django.urls import path
 

@@ -331,7 +331,7 @@ def describe_answer(status: int | None, problem: str | None) -> str:
 
 
 def describe_body(attempt: WebhookAttempt) -> str | Promise:
-    """What is to be said of the body of an answer, besides its text; "" when that is all of it."""
+    """What is to be said of the body of an answer, in addition to its text; "" when that is all of it."""
     return "" if attempt.answer_body == WebhookAttempt.Body.TEXT else _BODIES[attempt.answer_body]
 
 

@@ -1,6 +1,6 @@
-"""The webhooks of a connector: what each is set on, where it sends, how it stands. And what the pages of one share.
+"""The webhooks of a connector: what each is set on, where it sends, and its status. And what the pages of one share.
 
-For owners. Neither the callback token nor a whole address stands on any of these pages.
+For owners. None of these pages shows the callback token or a whole address.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def get_own(user: User, connector_id: UUID, webhook_id: UUID) -> Webhook:
 
 
 def redirect_if_removed(view: View) -> View:
-    """For pages of one webhook: when it was deleted meanwhile they lead to those that are there."""
+    """For pages of one webhook: when it was deleted, they lead to the list."""
 
     @wraps(view)
     def opened(request: HttpRequest, *, connector_id: UUID, webhook_id: UUID, **more: Any) -> HttpResponse:
@@ -443,7 +443,7 @@ def register(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 
 # ----------------------------------------------------------------------------------------------------
-# The signing secret of a webhook: shown once, and made anew. For owners, after a fresh confirmation.
+# The signing secret of a webhook: shown once, and rotated. For owners, after a fresh confirmation.
 
 
 SHOW, ROTATE = gettext_lazy("Show signing secret"), gettext_lazy("Make new secret")

@@ -153,7 +153,7 @@ def stop_deliveries(webhook: Webhook, state: State) -> None:
 def deactivate_overdue() -> int:
     """Ends the webhooks whose time is over or whose grant has ended; the number of them.
 
-    Nothing was sent for them meanwhile: rights are asked before each try. This is for whoever looks at them.
+    Nothing was sent for them: rights are checked before each try. This shows it on their pages.
     """
     now = clock.now()
     over = (

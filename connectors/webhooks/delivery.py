@@ -36,7 +36,7 @@ logger = structlog.get_logger(__name__)
 State = WebhookDelivery.State
 RUN_SECONDS: Final = 60.0  # then the worker's thread is given back, and another message asks for the next turn
 _PATIENCE: Final = 1.0  # how long new rows wait while all that was due is under way
-# Not in the cache: a killed process takes it along, and nobody waits for it.
+# Not in the cache: a killed process takes it along, and no other process waits for it.
 _run_lock = threading.Lock()
 
 
@@ -54,7 +54,7 @@ def deliver_due(*, seconds: float = RUN_SECONDS) -> int:
             tries += DeliveryRun().run(until=ends)
         finally:
             _run_lock.release()
-        # Whoever was sent here while the turn was ours has gone again.
+        # A message that came while the lock was held was left to this run.
         if time.monotonic() < ends and not cache.get(publish.NOTIFIED_KEY):
             return tries
     cache.delete(publish.NOTIFIED_KEY)
@@ -82,7 +82,7 @@ class DeliveryRun:
                 self._finish()
 
     def _begin(self, threads: ThreadPoolExecutor) -> None:
-        # Before the look: whoever writes a row after it sends another message.
+        # Before the look: a row that is written later comes with another message.
         cache.delete(publish.NOTIFIED_KEY)
         while self._slots.free:
             taken, may_find_more = schedule.claim_due(self._slots)
@@ -114,7 +114,7 @@ def record(done: Sequence[tuple[schedule.ClaimedDelivery, DeliveryOutcome]]) -> 
     now = clock.now()
     held = Webhook.objects.select_for_update(no_key=True).filter(pk__in={taken.webhook.pk for taken, _outcome in done})
     list(held.order_by("pk").values_list("pk"))
-    # A log that was old enough may have been swept meanwhile; what is still there stays until this is written.
+    # A log that was old enough may have been swept; what is still there stays until this is written.
     rows = WebhookDelivery.objects.select_for_update(no_key=True).filter(
         pk__in=[taken.delivery.pk for taken, _ in done]
     )
@@ -137,7 +137,7 @@ def record(done: Sequence[tuple[schedule.ClaimedDelivery, DeliveryOutcome]]) -> 
         mine = [taken.webhook.pk for taken, _outcome in done if taken.leased_until == lease_end]
         Webhook.objects.filter(pk__in=mine, leased_until=lease_end).update(leased_until=None)
     arrived = [taken for taken, outcome in done if outcome.is_success]
-    # Whatever was decided about it meanwhile: it has arrived.
+    # Whatever was decided about it in between: it has arrived.
     WebhookDelivery.objects.filter(pk__in=[taken.delivery.pk for taken in arrived]).update(
         state=State.DELIVERED, next_attempt_at=None, finished_at=now
     )
@@ -192,12 +192,12 @@ KEPT_HEADERS: Final = (
 MOST_HEADER_CHARACTERS: Final = 300
 HIDDEN_TEXT: Final = "…"
 LONGEST_RETRY_AFTER: Final = dt.timedelta(days=2)  # more is no answer for a delivery that has two days in all
-_SHORTEST_SECRET: Final = 4  # what is shorter is no secret, and stands in any text
+_SHORTEST_SECRET: Final = 4  # what is shorter is no secret, and occurs in any text
 _MOST_CONTROLS: Final = 0.1  # of a text; what has more of them is none
 _ASKS_TO_WAIT: Final = frozenset({429, 503})
 _WESTERN: Final = ("iso-8859-1", "windows-1252", "latin1")
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-# Besides controls: what turns the direction of the text that follows, what breaks lines, and what nobody sees.
+# In addition to controls: what turns the direction of the text that follows, what breaks lines, and what is invisible.
 _HARMFUL: Final = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e0fff]"
 )
@@ -281,7 +281,7 @@ def _neutralise(text: str) -> str:
 
 
 def _picture(found: re.Match[str]) -> str:
-    """What stands for a character that must not act: its picture, where Unicode has one."""
+    """What replaces a character that must not act: its picture, where Unicode has one."""
     code = ord(found[0])
     if code < 0x20:
         return chr(0x2400 + code)

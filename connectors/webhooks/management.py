@@ -31,7 +31,7 @@ from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 State = WebhookDelivery.State
 InactiveReason = Webhook.InactiveReason
-OLD_SECRET_FOR: Final = dt.timedelta(days=1)  # both sign meanwhile, so that a receiver is changed without a gap
+OLD_SECRET_FOR: Final = dt.timedelta(days=1)  # both sign, so that a receiver is changed without a gap
 _EVENTS_AT_ONCE: Final = 500
 
 # ---------------------------------------------------------------- The webhook

@@ -1,6 +1,6 @@
 """Writing down what is to be told, in the transaction in which it happens. The rows are the queue.
 
-Whoever may not have an event gets no row of it: rights and reach are asked here, and once more before each try.
+A webhook that may not have an event gets no row of it: rights and reach are asked here, and once more before each try.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _State = WebhookDelivery.State
 def publish(*events: Event, among: list[Webhook] | None = None) -> None:
     """Queue these events for every webhook that wants them, and wake a worker after the commit.
 
-    Costs one indexed query when nobody listens; `among` is what `wanted` gave, for who has asked that just before. Call
-    it inside the transaction of the act, with all of its events at once: what is rolled back was never told. Raises
-    RuntimeError outside a transaction.
+    Costs one indexed query when no webhook listens, and none with `among`, what `list_interested` gave. Call it inside
+    the transaction of the act, with all of its events at once: what is rolled back is not sent. Raises RuntimeError
+    outside a transaction.
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("An event is published in the transaction of the act that it tells.")
@@ -157,7 +157,7 @@ def _to_sender_fields(number: str, key: UUID | str, name: str, picture: str) -> 
 
 
 DELIVER: Final = "connectors.tasks.deliver_webhooks"  # by name: this layer does not import the tasks above it
-NOTIFIED_KEY: Final = "webhooks:woken"  # stands from a wake until a worker is about to look
+NOTIFIED_KEY: Final = "webhooks:woken"  # set from a wake until a worker is about to look
 _WAKE_SECONDS: Final = 60
 _HELP_KEY: Final = "webhooks:called"
 _CALL_SECONDS: Final = 2
@@ -176,7 +176,7 @@ def _notify() -> None:
 def notify_another_worker() -> None:
     """Have another worker look as well, if there is one: the caller's turn may not have places enough.
 
-    Whoever has this message and a turn of its own leaves it at that, so it is repeated while it is needed.
+    A process that has a run of its own ignores the message, so it is repeated while it is needed.
     """
     if cache.add(_HELP_KEY, 1, timeout=_CALL_SECONDS):
         after_commit(signature(DELIVER))
@@ -194,7 +194,7 @@ def publish_handoff_waiting(handoff: Handoff) -> None:
 
 
 def publish_handoffs_ended(handoffs: QuerySet[Handoff], because: str) -> None:
-    """These handoffs ended just now, and nobody had claimed them; whoever ends them has written that down already."""
+    """These handoffs ended just now, unclaimed; the caller has written that down."""
     found = handoffs.defer("sealed").select_related("connector", "grant").order_by("made_at", "pk")
     _publish_handoffs(HandoffEvent.ENDED, list(found), because)
 

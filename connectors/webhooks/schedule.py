@@ -1,9 +1,9 @@
 """When a delivery is tried, and by whom: the queue of deliveries (wire protocol §6: six tries within two days).
 
-Whoever changes deliveries that exist holds the row of their webhook. So a paused or removed webhook gets nothing, two
-workers never take the same try, and locks have one order. Whoever moves `next_attempt_at` on has the delivery until
-then, and with `leased_until` its webhook, whose events go one after the other whichever worker sends them. What a
-killed worker had is taken again after that, under the same event id.
+A service that changes deliveries holds the row of their webhook. So a paused or removed webhook gets nothing, two
+workers never take the same try, and locks have one order. The worker that moves `next_attempt_at` on has the delivery
+until then, and with `leased_until` its webhook, whose events go one after the other whichever worker sends them. What
+a killed worker had is taken again after that, under the same event id.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _claim(
         webhooks = {
             row.pk: row for row in get_locked_webhooks({delivery.webhook_id for delivery in chosen}, skip_locked=True)
         }
-        # As they are now: whoever had a webhook's row before may have sent them, or taken them out.
+        # As they are now: the worker that had the row before may have sent them, or taken them out.
         rows = WebhookDelivery.objects.due(now).filter(pk__in=[row.pk for row in chosen], webhook__in=webhooks)
         reach = authorization.GrantReach()
         taken, moved = [], False
@@ -178,7 +178,7 @@ def release_strays() -> int:
 
 
 def requeue(deliveries: QuerySet[WebhookDelivery]) -> int:
-    """Queue deliveries anew, with all their tries; for whoever holds their webhook's row. The number of them."""
+    """Queue deliveries again, with all their tries; for services that hold their webhook's row. Return how many."""
     return deliveries.exclude(state=State.WAITING).update(
         state=State.WAITING, tries=0, first_tried_at=None, finished_at=None, **outbox.schedule(clock.now())
     )

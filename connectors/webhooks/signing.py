@@ -125,7 +125,7 @@ def build_body(webhook: Webhook, event: WebhookEvent) -> dict[str, Any]:
         "eventId": str(event.pk),
         "data": {**event.data, **event.private} if may_have_all else event.data,
         "context": webhook.callback_context,
-        # What the real server sent besides, and programs keep (ADR 0061)
+        # What the real server sent as well, and programs keep (ADR 0061)
         "subscriptionId": str(webhook.pk),
         "groupId": str(event.group_id),
         "sourceGroupId": str(event.group_id),

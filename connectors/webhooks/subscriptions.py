@@ -359,7 +359,7 @@ def register_handoff_webhook(*, connector: Connector, callback_url: str, by: Use
 
 @transaction.atomic
 def _create_handoff_webhook(connector: Connector, callback_url: str, by: User) -> Webhook:
-    # One after the other for each connector; and whoever was an owner when the address was asked may be none any more.
+    # One after the other for each connector; and the owner may have changed since the address was asked.
     locked = Connector.objects.select_for_update(of=("self",), no_key=True).filter(deleted_at__isnull=True)
     held = locked.filter(pk=connector.pk).first()
     if held is None:
