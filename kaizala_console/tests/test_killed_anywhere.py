@@ -13,10 +13,10 @@ from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program, make_connector, make_program
 from connectors.tests.test_successors import exchange
 from kaizala_console.lib import clock
-from kaizala_console.tests.deaths import Deaths, deaths, deaths_with_mail
+from kaizala_console.tests.deaths import Deaths, deaths, deaths_with_mail, process_whose_children_die
 from kaizala_console.tests.real_worker import MailServer
 
-__all__ = ["deaths", "deaths_with_mail"]
+__all__ = ["deaths", "deaths_with_mail", "process_whose_children_die"]
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
 

@@ -27,9 +27,9 @@ from groups.models import Group
 from groups.services import connectors as group_grants
 from groups.tests.factories import make_group
 from kaizala_console.api.errors import RefreshTokenRefused
-from kaizala_console.tests.deaths import Deaths, deaths
+from kaizala_console.tests.deaths import Deaths, deaths, process_whose_children_die
 
-__all__ = ["deaths"]
+__all__ = ["deaths", "process_whose_children_die"]
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
 REQUEST = "kaizala_console.tests.dying_process.request"
