@@ -52,7 +52,7 @@ def parse(text: str) -> PublicKey:
     if not text:
         raise _broken(_("Paste the public key, or choose its file."), "key_missing")
     if len(text) > LONGEST:
-        raise _broken(_("This is too long for a public key: one has a few hundred characters."), "key_too_long")
+        raise _broken(_("This is too long for a public key."), "key_too_long")
     return _from_jwk(_object(text)) if text.startswith("{") else _from_pem(text)
 
 
@@ -66,7 +66,9 @@ def _from_pem(text: str) -> PublicKey:
     if "PRIVATE KEY" in text:
         raise _private()
     if not text.startswith("-----BEGIN "):
-        raise _broken(_("This is no public key. It begins with “{” (JWK) or “-----BEGIN PUBLIC KEY-----”."), "key_form")
+        raise _broken(
+            _("This is not a public key. It begins with “{” (JWK) or “-----BEGIN PUBLIC KEY-----”."), "key_form"
+        )
     try:
         key = load_pem_public_key(text.encode())
     except (ValueError, UnsupportedAlgorithm):
@@ -83,12 +85,12 @@ def _from_pem(text: str) -> PublicKey:
 def _from_jwk(members: dict[str, Any]) -> PublicKey:
     if isinstance(members.get("keys"), list):
         if len(members["keys"]) != 1 or not isinstance(members["keys"][0], dict):
-            raise _broken(_("This is a set of several keys. Paste the one to seal to."), "key_set")
+            raise _broken(_("This is a set of keys. Paste only the one to use."), "key_set")
         members = members["keys"][0]
     if "d" in members or "k" in members:
         raise _private()
     if members.get("use") == "sig":
-        raise _broken(_("This key is for signing (“use” is “sig”). Make one for encryption."), "key_use")
+        raise _broken(_("This key is for signing (“use” is “sig”). Use an encryption key."), "key_use")
     return _check_jwk(members)
 
 
@@ -104,7 +106,7 @@ def _check_jwk(members: dict[str, Any]) -> PublicKey:
         # Some points of X25519 agree on nothing with anybody (RFC 7748 §6.1): better found now than by a token.
         seal("", jwk=jwk, fingerprint=fingerprint)
     except (ValueError, TypeError, JoseError):
-        raise _broken(_("This public key is none: no private key can belong to it."), "key_invalid") from None
+        raise _broken(_("This public key is invalid: it has no private key."), "key_invalid") from None
     return PublicKey(jwk, fingerprint)
 
 
@@ -118,7 +120,7 @@ def _object(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise _broken(_("This public key cannot be read: it is not whole JSON. Paste all of it."), "key_form")
+        raise _broken(_("This public key is not complete JSON. Paste all of it."), "key_form")
     return found
 
 
@@ -128,10 +130,10 @@ def _broken(message: str, code: str) -> RuleBroken:
 
 def _private() -> RuleBroken:
     return _broken(
-        _("This is the private key, which must not leave your machine. It was not kept here. Paste the public one."),
+        _("This is the private key. We did not store it. Paste the public key instead."),
         "key_private",
     )
 
 
 def _wrong_kind() -> RuleBroken:
-    return _broken(_("Only keys on the curves X25519 and P-256 can be sealed to. Make one of these."), "key_kind")
+    return _broken(_("Only X25519 and P-256 keys are supported."), "key_kind")

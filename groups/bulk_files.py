@@ -31,45 +31,41 @@ from kaizala_console.lib.spreadsheets import FORMULA, csv_lines
 WORDS: Final[dict[str, str | Promise]] = {
     # The line itself
     "line_too_long": _("This line is too long."),
-    "quote_open": _("A quotation mark in this line is opened and not closed."),
-    "more_cells": _(
-        "This line has more cells than the first one. A cell with a separator in it needs quotation marks."
-    ),
-    "fewer_cells": _("This line has fewer cells than the first one: it is broken."),
+    "quote_open": _("A quotation mark is not closed."),
+    "more_cells": _("Too many cells. Put quotation marks around cells that contain a separator."),
+    "fewer_cells": _("Too few cells."),
     # Its cells
     **{f"number_{problem}": words for problem, words in PROBLEMS.items()},
-    "number_rounded": _(
-        "The spreadsheet has rounded this number, and its last digits are lost. Format the column as text first."
-    ),
-    "number_again": _("This number stands in line %(line)d already."),
+    "number_rounded": _("The spreadsheet rounded this number. Format the column as text first."),
+    "number_again": _("This number is already in line %(line)d."),
     "name_too_long": _("This name is longer than %(most)d characters."),
     "role_unknown": _("The role is “Admin”, “Member”, or empty."),
     "no_subscribers": _("Only a managed public group has subscribers: here the role is “Admin”, “Member”, or empty."),
     "action_unknown": _("The action is “add”, “remove”, or empty for “add”."),
     "value_too_long": _("This is longer than %(most)d characters."),
     "value_characters": _("A cell holds a character that no text can hold (NUL, or half of a pair)."),
-    "nobody": _("Nobody of your organisation has this number."),
-    "group_unnamed": _("This line does not say which group it is about."),
-    "parent_unnamed": _("This line names no parent group."),
+    "nobody": _("No one in your organisation has this number."),
+    "group_unnamed": _("The group is missing."),
+    "parent_unnamed": _("The parent group is missing."),
     "group_id_unreadable": _("“%(text)s” is not the ID of a group."),
     "group_id_unknown": _("Your organisation has no group with the ID %(id)s."),
     "group_unknown": _("Your organisation has no group called “%(name)s”."),
     "groups_of_one_name": _("%(n)d groups are called “%(name)s”: write the group ID."),
     "circle": _("“%(child)s” stands above “%(parent)s” already: a group cannot be its own sub-group."),
     "too_deep": _("More than %(most)d groups would stand above each other, “%(child)s” under “%(parent)s” among them."),
-    "message_without_id": _("This line has no message ID: it may be a part of a message that was broken into lines."),
+    "message_without_id": _("The message ID is missing: the line may be part of a message with line breaks."),
     "message_id_too_long": _("This is too long for a message ID."),
-    "message_again": _("This message stands in line %(line)d already."),
+    "message_again": _("This message is already in line %(line)d."),
     "time_unreadable": _("The time is written like 2019-03-01T09:30:00Z."),
     # What the run met
-    "last_admin": _("The last admin of the group stays an admin."),
+    "last_admin": _("The last admin must stay an admin."),
     # Why the whole upload stopped
-    "no_group_admin": _("Whoever uploaded this file is no admin of the group any more."),
-    "no_organisation_admin": _("Whoever uploaded this file is no admin of the organisation any more."),
-    "file_gone": _("The file is not there any more."),
-    "no_lines": _("There is no line below the first one."),
-    "too_many_lines": _("This file has more than %(most)d lines. Split it into several."),
-    "gave_up": _("The console met an error that it cannot mend by itself. Tell its operator."),
+    "no_group_admin": _("The uploader is no longer an admin of the group."),
+    "no_organisation_admin": _("The uploader is no longer an organisation admin."),
+    "file_gone": _("The file is no longer stored."),
+    "no_lines": _("The file has no lines below the first."),
+    "too_many_lines": _("This file has more than %(most)d lines. Split it."),
+    "gave_up": _("Internal error. Tell the operator of this console."),
 }
 
 
@@ -177,7 +173,7 @@ class Table:
             if not any_of & set(self._keys):
                 names = " / ".join(column.header for column in columns if column.key in any_of)
                 raise ColumnMissing(
-                    _("The first line must name the columns, and “%(names)s” is missing. Begin with the template.")
+                    _("The first line must name the columns; “%(names)s” is missing. Start from the template.")
                     % {"names": names},
                     field="file",
                     code="unreadable_file",
@@ -253,7 +249,7 @@ def detect_encoding(file: BinaryIO) -> str:
     start = file.read(4096)
     file.seek(0)
     if start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise _refused(_("This is an Excel workbook. In Excel, choose “Save As” and then “CSV UTF-8”."))
+        raise _refused(_("This is an Excel workbook. Save it as “CSV UTF-8”."))
     for mark, encoding in _BOMS:
         if start.startswith(mark):
             return encoding
@@ -261,10 +257,10 @@ def detect_encoding(file: BinaryIO) -> str:
     if zeros > len(start) // 4:
         return "utf-16-le" if start[1::2].count(0) > start[::2].count(0) else "utf-16-be"
     if zeros:
-        raise _refused(_("This is not a text file. Save the table as “CSV UTF-8”."))
+        raise _refused(_("This is not a text file. Save it as “CSV UTF-8”."))
     encoding = "utf-8" if _decodes(file, "utf-8") else "cp1252"
     if encoding == "cp1252" and not _decodes(file, "cp1252"):
-        raise _refused(_("The letters in this file cannot be read. Save the table as “CSV UTF-8”."))
+        raise _refused(_("The text can’t be read. Save the file as “CSV UTF-8”."))
     return encoding
 
 
@@ -333,7 +329,7 @@ def _match_keys(header: list[str], columns: tuple[Column, ...]) -> list[str]:
     for name in header:
         key = next((column.key for column in columns if column.is_called(clean(name))), "")
         if key and key in keys:
-            raise _refused(_("The column “%(name)s” is there twice.") % {"name": clean(name)[:60]})
+            raise _refused(_("The column “%(name)s” appears twice.") % {"name": clean(name)[:60]})
         keys.append(key)
     return keys
 

@@ -89,7 +89,7 @@ def sample_forms() -> dict[str, forms.Form]:
 def handoff_lines() -> dict[str, list[dict[str, Any]]]:
     """The handoff line at three points of its life, and between long and Arabic names."""
     now = timezone.now()
-    names = ("Made", "Sealed", "Told", "Opened", "Works")
+    names = ("Made", "Sealed", "Notified", "Claimed", "Works")
     done: list[dict[str, Any]] = [
         {"label": name, "state": "done", "at": now - timedelta(hours=60 - 12 * i), "by": by}
         for i, (name, by) in enumerate(
@@ -98,13 +98,13 @@ def handoff_lines() -> dict[str, list[dict[str, Any]]]:
     ]
     waiting = [
         *done[:3],
-        {"label": "Opened", "state": "now", "note": "until 24 Dec"},
+        {"label": "Claimed", "state": "now", "note": "until 24 Dec"},
         {"label": "Works", "state": "todo"},
     ]
     stopped = [
         *done[:2],
-        {"label": "Told", "state": "failed", "at": now, "note": "expired unclaimed"},
-        {"label": "Opened", "state": "todo"},
+        {"label": "Notified", "state": "failed", "at": now, "note": "expired unclaimed"},
+        {"label": "Claimed", "state": "todo"},
         {"label": "Works", "state": "todo"},
     ]
     between = {

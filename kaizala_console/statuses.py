@@ -35,7 +35,7 @@ STATUSES: dict[str, Status] = {
     "admin": Status(pgettext_lazy("role in a group", "Admin"), "waiting", "shield"),
     "member": Status(pgettext_lazy("role in a group", "Member"), "ended", "person"),
     "ends-soon": Status(_("Ends soon"), "soon", "hourglass"),
-    "troubled": Status(_("In trouble"), "soon", "hourglass"),
+    "troubled": Status(_("Failing"), "soon", "hourglass"),
     "unused": Status(_("Not used yet"), "soon", "hourglass"),
     "suspended": Status(_("Suspended"), "soon", "pause"),
     "paused": Status(_("Paused"), "soon", "pause"),
@@ -56,10 +56,10 @@ STATUSES: dict[str, Status] = {
     "waiting": Status(_("Waiting"), "waiting", "clock"),
     "requested": Status(_("Requested"), "waiting", "clock"),
     "sealed": Status(_("Sealed"), "waiting", "sealed"),
-    "told": Status(_("Told"), "waiting", "info"),
-    "opened": Status(_("Opened"), "live", "opened"),
+    "told": Status(_("Notified"), "waiting", "info"),
+    "opened": Status(_("Claimed"), "live", "opened"),
     "running": Status(_("Running"), "waiting", "refresh"),
-    "kept": Status(_("Kept"), "waiting", "inbox"),
+    "kept": Status(_("Buffered"), "waiting", "inbox"),
     "queued": Status(_("Queued"), "waiting", "clock"),
 }
 

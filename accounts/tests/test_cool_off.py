@@ -101,7 +101,10 @@ def test_the_operator_may_switch_it_off(developer: User, prove: Prove, settings:
     settings.COOL_OFF_HOURS = 0
     prove(developer, NUMBER)
     assert lock_of(developer) is None
-    assert "For your safety" not in render(Notice.objects.get(number=""))[1]
+    assert (
+        "For your security, you can’t create or view secrets and tokens until"
+        not in render(Notice.objects.get(number=""))[1]
+    )
 
 
 def test_a_shorter_setting_does_not_shorten_a_lock(developer: User, prove: Prove, settings: Settings) -> None:
@@ -119,7 +122,7 @@ def test_the_trail_and_the_mail_tell_of_it(developer: User, prove: Prove) -> Non
     assert NUMBER not in str(event.after)
     assert "were locked because" in sentence(event)
     _subject, body = render(Notice.objects.get(number=""))
-    assert "makes and shows no secrets and tokens until" in body
+    assert "For your security, you can’t create or view secrets and tokens until" in body
 
 
 def test_a_trail_that_cannot_be_written_leaves_the_number_where_it_was(

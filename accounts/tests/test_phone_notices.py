@@ -118,7 +118,7 @@ def test_a_further_number_is_told_to_the_numbers_before_it(
         assert len(texts) == 1
         assert "a phone number ending in 210 was added to your account" in texts[0]
     assert [mail.subject for mail in outbox] == ["A phone number was added to your account"]
-    assert "PINs go to your primary number, as before" in outbox[0].body
+    assert "PINs still go to your primary number." in outbox[0].body
 
 
 def test_the_first_number_of_a_newcomer_is_told_by_mail_alone(

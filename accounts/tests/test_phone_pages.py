@@ -50,7 +50,7 @@ def test_home_shows_the_phone_card_alone_until_a_phone_is_verified(browser: Clie
     shown = browser.get("/console/").content.decode()
     assert "Add a Phone Number" in shown
     assert "Generate PIN" in shown
-    assert "Lately" not in shown
+    assert "Recent activity" not in shown
 
 
 def test_a_newcomer_verifies_a_phone_and_lands_on_home_confirmed(browser: Client, newcomer: User, phones: Any) -> None:

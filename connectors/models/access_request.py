@@ -71,7 +71,7 @@ class AccessRequest(models.Model):
         null=True,
         blank=True,
         related_name="requests",
-        help_text=_("What the answer made, or what is to have more permissions."),
+        help_text=_("What the answer created, or what is to get more permissions."),
     )
     by_link = models.BooleanField(_("by link"), default=False)
     target = models.CharField(_("target"), max_length=64, blank=True)

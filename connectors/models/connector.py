@@ -228,7 +228,7 @@ class ConnectorSecret(models.Model):
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
     reported_at = models.DateTimeField(
-        _("reported at"), null=True, blank=True, help_text=_("As leaked: refused since then.")
+        _("reported at"), null=True, blank=True, help_text=_("Reported as leaked: refused until the owner answers.")
     )
     last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True)
     last_used_from = models.GenericIPAddressField(_("last used from"), null=True, blank=True)
@@ -237,7 +237,7 @@ class ConnectorSecret(models.Model):
         null=True,
         blank=True,
         editable=False,
-        help_text=_("The distance to its end that people were told of last."),
+        help_text=_("Which reminder was sent last, in days."),
     )
 
     objects = ConnectorSecretQuerySet.as_manager()
@@ -355,7 +355,7 @@ class Orphan(models.Model):
     """Open while the finding holds; the same thing orphaned again later is a row of its own, and told again."""
 
     class Kind(models.TextChoices):
-        CONNECTOR = "connector", _("a connector whose owners are gone")
+        CONNECTOR = "connector", _("a connector without an active owner")
         PHONE = "phone", _("access in the name of a number that another account holds now")
         GROUP = "group", _("a group without an admin who has an account")
 

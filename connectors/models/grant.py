@@ -56,7 +56,7 @@ class Grant(models.Model):
         verbose_name=_("person"),
         on_delete=models.PROTECT,
         related_name="+",
-        help_text=_("Whose role the tokens carry: the admin who granted, or the token's user."),
+        help_text=_("Whose role the tokens carry: the admin who added the connector, or the token’s user."),
     )
     granted_by = models.ForeignKey(
         "accounts.User",
@@ -66,7 +66,7 @@ class Grant(models.Model):
         blank=True,
         related_name="+",
         db_index=False,  # grant_by_granter begins with it
-        help_text=_("Empty for somebody without an account here, who let the connector act by a PIN."),
+        help_text=_("Empty for someone without an account here, who allowed the connector with a PIN."),
     )
     confirmed_by = models.ForeignKey(
         "accounts.User",
@@ -75,14 +75,14 @@ class Grant(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        help_text=_("The second organisation admin, without whom a user token does not reach the whole organisation."),
+        help_text=_("The second organisation admin who confirmed that a user token reaches the whole organisation."),
     )
     permissions = PermissionSetField(_("permissions"))
     scope = models.CharField(
         _("scope"),
         max_length=500,
         blank=True,
-        help_text=_("What a program asked for of the permissions (RFC 6749 §3.3); empty for all of them."),
+        help_text=_("The permissions that a program asked for (RFC 6749 §3.3); empty for all of them."),
     )
     granted_at = models.DateTimeField(_("granted at"), default=clock.now)
     ends_at = models.DateTimeField(_("end date"), null=True, blank=True)
@@ -100,7 +100,7 @@ class Grant(models.Model):
         null=True,
         blank=True,
         editable=False,
-        help_text=_("The distance to its end that people were told of last."),
+        help_text=_("Which reminder was sent last, in days."),
     )
 
     # What the access token at hand was narrowed to when it was refreshed (RFC 6749 §6); in memory alone.

@@ -95,13 +95,13 @@ class Handoff(models.Model):
     claimed_by_program = models.BooleanField(
         _("claimed by program"),
         default=False,
-        help_text=_("Whether the program itself took it, with the connector's ID and secret."),
+        help_text=_("Whether the program claimed it, with the connector’s ID and secret."),
     )
     refused_at = models.DateTimeField(_("refused at"), null=True, blank=True)
     expired_at = models.DateTimeField(_("expired at"), null=True, blank=True)
     withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True, blank=True)
     revealed_at = models.DateTimeField(
-        _("revealed at"), null=True, blank=True, help_text=_("When the admin had the token shown once.")
+        _("revealed at"), null=True, blank=True, help_text=_("When the admin viewed the token once.")
     )
     revealed_to = models.ForeignKey(
         "accounts.User",

@@ -52,7 +52,7 @@ class RefreshToken(models.Model):
     expires_at = models.DateTimeField(_("expires at"))
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
     reported_at = models.DateTimeField(
-        _("reported at"), null=True, blank=True, help_text=_("As leaked: refused since then.")
+        _("reported at"), null=True, blank=True, help_text=_("Reported as leaked: refused until the owner answers.")
     )
     first_used_at = models.DateTimeField(_("first used at"), null=True, blank=True)
     first_used_from = models.GenericIPAddressField(_("first used from"), null=True, blank=True)
@@ -63,7 +63,7 @@ class RefreshToken(models.Model):
         null=True,
         blank=True,
         editable=False,
-        help_text=_("The distance to its end that people were told of last."),
+        help_text=_("Which reminder was sent last, in days."),
     )
 
     objects = RefreshTokenQuerySet.as_manager()

@@ -50,9 +50,7 @@ class CachedToken(models.Model):
     scope = models.CharField(_("scope"), max_length=1000, blank=True)
     next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True, default=clock.now)
     scheduled_at = models.DateTimeField(_("scheduled at"), default=clock.now, editable=False)
-    failures = models.PositiveSmallIntegerField(
-        _("failures"), default=0, help_text=_("Tries in a row that gave no token.")
-    )
+    failures = models.PositiveSmallIntegerField(_("failures"), default=0, help_text=_("Failed tries in a row."))
     last_error = models.CharField(_("last error"), max_length=300, blank=True)
     refused_at = models.DateTimeField(_("refused at"), null=True, blank=True)
 

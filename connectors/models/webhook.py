@@ -68,11 +68,11 @@ class Webhook(models.Model):
         """Why a webhook is inactive. What happens during the first two is kept, and told when it wakes."""
 
         PAUSED = "paused", _("paused")
-        FAILED = "failed", _("its address did not take a delivery, six times in two days")
-        EXPIRED = "expired", _("its time is over")
-        GRANT_ENDED = "grant", _("the access that it was made under has ended")
-        PERMISSION = "permission", _("the connector may not use webhooks any more")
-        REACH = "reach", _("its object is not within reach any more")
+        FAILED = "failed", _("its endpoint failed six times in two days")
+        EXPIRED = "expired", _("its validity has ended")
+        GRANT_ENDED = "grant", _("the access it was created under has ended")
+        PERMISSION = "permission", _("the connector may no longer use webhooks")
+        REACH = "reach", _("its object is out of reach")
 
     BUFFERING_STATES: Final = (InactiveReason.PAUSED, InactiveReason.FAILED)
 
@@ -91,7 +91,7 @@ class Webhook(models.Model):
         related_name="webhooks",
         null=True,
         blank=True,
-        help_text=_("Empty for the address that is told of the connector’s handoffs: that stands under no grant."),
+        help_text=_("Empty for the address for the connector’s handoffs, which belongs to no grant."),
     )
     object_type = models.CharField(_("object type"), max_length=16, choices=ObjectType.choices)
     object_id = models.CharField(_("object id"), max_length=MOST_OBJECT_ID_CHARACTERS)
@@ -100,7 +100,7 @@ class Webhook(models.Model):
     host = models.CharField(
         _("host"),
         max_length=255,
-        help_text=_("The host of the address, without the rest, which may hold a secret of theirs."),
+        help_text=_("The host of the address only: the rest may hold a secret."),
     )
     callback_context = models.TextField(_("context"), max_length=MOST_CONTEXT_CHARACTERS, blank=True)
     sealed_token = models.BinaryField(_("sealed token"), null=True, blank=True, editable=False)
@@ -111,7 +111,7 @@ class Webhook(models.Model):
         _("old secret until"),
         null=True,
         blank=True,
-        help_text=_("Until then, deliveries are signed with the secret before this one as well."),
+        help_text=_("Until then, deliveries are also signed with the previous secret."),
     )
     created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
     changed_at = models.DateTimeField(_("changed at"), default=clock.now, editable=False)
@@ -120,21 +120,21 @@ class Webhook(models.Model):
         _("inactive because"), max_length=12, choices=InactiveReason.choices, blank=True
     )
     inactive_at = models.DateTimeField(_("inactive at"), null=True, blank=True)
-    failures = models.PositiveIntegerField(_("failures"), default=0, help_text=_("Tries in a row that failed."))
+    failures = models.PositiveIntegerField(_("failures"), default=0, help_text=_("Failed tries in a row."))
     delivered_at = models.DateTimeField(_("last delivery"), null=True, blank=True)
     leased_until = models.DateTimeField(
         _("busy until"),
         db_column="busy_until",
         null=True,
         blank=True,
-        help_text=_("A worker is at one of its deliveries; if that is killed, until then."),
+        help_text=_("Until then, a worker is delivering; a killed worker loses it after that."),
     )
     backoff_until = models.DateTimeField(
         _("rests until"),
         db_column="rests_until",
         null=True,
         blank=True,
-        help_text=_("Its receiver has asked to be left alone until then."),
+        help_text=_("The endpoint asked not to be called until then."),
     )
     deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True)
 
@@ -223,7 +223,7 @@ class WebhookEvent(models.Model):
     id = models.UUIDField(_("event ID"), primary_key=True, default=ids.new_id, editable=False)
     event_type = models.CharField(_("event type"), max_length=32)
     group_id = models.UUIDField(
-        _("group id"), null=True, blank=True, help_text=_("Empty for what is about no group, but a handoff.")
+        _("group id"), null=True, blank=True, help_text=_("Empty for handoffs, which belong to no group.")
     )
     action_id = models.UUIDField(_("action id"), null=True, blank=True)
     package_id = models.CharField(_("package id"), max_length=MOST_OBJECT_ID_CHARACTERS, blank=True)
@@ -233,11 +233,11 @@ class WebhookEvent(models.Model):
         _("only for"),
         null=True,
         blank=True,
-        help_text=_("The people, by id, who may have it besides admins; empty for all members."),
+        help_text=_("People, by id, who can get it in addition to admins; empty for all members."),
     )
     private = models.JSONField(_("private"), default=dict)
     private_for = models.JSONField(
-        _("private for"), default=list, help_text=_("The people, by id, who may have the private part.")
+        _("private for"), default=list, help_text=_("People, by id, who can get the private part.")
     )
     created_at = models.DateTimeField(_("created at"), default=clock.now)
 
@@ -273,10 +273,10 @@ class WebhookDelivery(models.Model):
 
     class State(models.TextChoices):
         WAITING = "waiting", _("waiting")
-        HELD = "held", _("kept until the webhook wakes")
+        HELD = "held", _("buffered until the webhook is resumed")
         DELIVERED = "delivered", _("delivered")
         FAILED = "failed", _("given up")
-        DROPPED = "dropped", _("not sent: the access is over")
+        DROPPED = "dropped", _("not sent: the access has ended")
 
     webhook = models.ForeignKey(
         Webhook,
@@ -293,7 +293,7 @@ class WebhookDelivery(models.Model):
     ordering_key = models.UUIDField(_("lane"), db_column="lane")
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.WAITING)
     tries = models.PositiveSmallIntegerField(
-        _("tries"), default=0, help_text=_("Tries since it was queued, or queued again.")
+        _("tries"), default=0, help_text=_("Tries since it was queued or redelivered.")
     )
     first_tried_at = models.DateTimeField(_("first tried at"), null=True, blank=True)
     next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True, default=clock.now)
@@ -359,14 +359,14 @@ class WebhookAttempt(models.Model):
     class Problem(models.TextChoices):
         """Why there was no answer that counts. The first two are the console's; `status` is any answer but 2xx."""
 
-        KEY = "key", _("the console has lost the encryption key of the webhook’s secrets")
-        REFUSED = "refused", _("the address is not one that may be called")
-        UNREACHABLE = "unreachable", _("the other side could not be reached")
-        TIMEOUT = "timeout", _("the other side did not answer in time")
-        TLS = "tls", _("the other side has no certificate that can be trusted")
-        PROTOCOL = "protocol", _("the other side did not answer in HTTP")
-        REDIRECT = "redirect", _("the other side redirected, which is not followed")
-        STATUS = "status", _("the other side answered with an error")
+        KEY = "key", _("the encryption key of the webhook’s secrets is missing")
+        REFUSED = "refused", _("this address can’t be called")
+        UNREACHABLE = "unreachable", _("the endpoint can’t be reached")
+        TIMEOUT = "timeout", _("the endpoint did not answer in time")
+        TLS = "tls", _("the endpoint’s certificate is not trusted")
+        PROTOCOL = "protocol", _("the endpoint did not answer in HTTP")
+        REDIRECT = "redirect", _("the endpoint redirected, which is not followed")
+        STATUS = "status", _("the endpoint answered with an error")
 
     class Body(models.TextChoices):
         """What the answer's body was, as far as it was read; empty when it was not."""

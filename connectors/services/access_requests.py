@@ -57,7 +57,7 @@ def ask(
     """
     refusal = rate_limit.hit(Limit(f"access-requests:{by.pk}", MOST_A_DAY, 86_400))
     if refusal is not None:
-        raise TooSoon(_("You sent many requests today. Go on tomorrow."), retry_after=refusal.retry_after)
+        raise TooSoon(_("You sent too many requests today. Try again tomorrow."), retry_after=refusal.retry_after)
     return _ask(
         connector=connector, by=by, permissions=permissions, once=once, reason=reason, ends_at=ends_at, target=target
     )
@@ -77,7 +77,7 @@ def _ask(
     connector = _lock_connector(connector.pk)
     policies.require_owner(by, connector)
     if not 0 < len(once) <= LONGEST_ONCE or not once.isalnum():
-        raise RuleBroken(_("This form is out of date. Open it again."), code="once")
+        raise RuleBroken(_("This form has expired. Open it again."), code="once")
     before = AccessRequest.objects.filter(made_by=by, once=once).first()
     if before is not None:
         return before
@@ -88,7 +88,7 @@ def _ask(
         _require_new(connector, target, now)
     if waiting.count() >= MOST_WAITING:
         raise RuleBroken(
-            _("%(most)d requests of this connector wait for an answer. Withdraw some first.") % {"most": MOST_WAITING},
+            _("%(most)d requests of this connector are waiting. Withdraw some first.") % {"most": MOST_WAITING},
             code="too_many_waiting",
         )
     request = AccessRequest.objects.create(
@@ -153,9 +153,7 @@ def lock(request: AccessRequest, *, as_shown: Collection[Permission] | None = No
     if found.state is not RequestState.WAITING:
         raise Conflict(explain_over(found), code=f"request_{found.state}")
     if as_shown is not None and found.permissions != frozenset(as_shown):
-        raise Conflict(
-            _("The developer changed the request in the meantime. Look at it once more."), code="request_changed"
-        )
+        raise Conflict(_("The developer changed this request. Check it again."), code="request_changed")
     return found
 
 
@@ -256,19 +254,19 @@ def _checked(
 ) -> frozenset[Permission]:
     if connector.state is not ConnectorState.LIVE:
         raise RuleBroken(
-            _("“%(connector)s” takes no new groups now: reactivate or resume it first.")
+            _("“%(connector)s” can’t be added now: its developer must reactivate or resume it first.")
             % {"connector": connector.name},
             code="connector_not_grantable",
         )
     chosen = connectors.check_permissions(permissions)
     if not chosen <= connector.permissions:
         raise RuleBroken(
-            _("The connector itself does not have all of these permissions. Change its permissions first."),
+            _("The connector does not have all of these permissions. Change its permissions first."),
             code="permissions_beyond",
             field="permissions",
         )
     if ends_at is not None and ends_at <= now:
-        raise RuleBroken(_("The end date must lie in the future."), code="ends_at", field="end_date")
+        raise RuleBroken(_("The end date must be in the future."), code="ends_at", field="end_date")
     return chosen
 
 
@@ -280,7 +278,7 @@ def _require_new(connector: Connector, target: str, now: dt.datetime) -> None:
     # One that is overdue and not swept yet would still stand in the way of the constraint.
     _expire(connector.pk, list(before.overdue(now).values_list("pk", flat=True)))
     if before.exists():
-        raise Conflict(_("A request for this group waits for an answer already."), code="already_asked")
+        raise Conflict(_("A request for this group is already waiting."), code="already_asked")
 
 
 def tidy_reason(reason: str) -> str:
@@ -288,7 +286,7 @@ def tidy_reason(reason: str) -> str:
     tidy = connectors.check_printable(reason, keep="\n").strip()
     if len(tidy) > LONGEST_REASON:
         raise RuleBroken(
-            _("The reason has %(count)d characters: %(most)d are the most.")
+            _("The reason is too long: %(count)d characters, at most %(most)d.")
             % {"count": len(tidy), "most": LONGEST_REASON},
             code="reason_too_long",
             field="reason",
@@ -448,5 +446,5 @@ def _notify_owners(request: AccessRequest, template: str) -> None:
 
 def _refuse_not_asked() -> RuleBroken:
     return RuleBroken(
-        _("More was ticked than was asked. Open the request again."), code="permissions_beyond", field="permissions"
+        _("More was selected than requested. Open the request again."), code="permissions_beyond", field="permissions"
     )

@@ -136,7 +136,7 @@ def deactivate(*, connector: Connector, by: User) -> Connector:
         column="deactivated_at",
         on=True,
         tag=EventType.CONNECTOR_DEACTIVATED,
-        already=lambda: _("This connector is deactivated already."),
+        already=lambda: _("This connector is already deactivated."),
     )
 
 
@@ -162,7 +162,7 @@ def suspend(*, connector: Connector, by: User, reason: str = "") -> Connector:
         column="suspended_at",
         on=True,
         tag=EventType.CONNECTOR_SUSPENDED,
-        already=lambda: _("This connector is suspended already."),
+        already=lambda: _("This connector is already suspended."),
         reason=reason,
     )
 
@@ -283,7 +283,7 @@ def _show_again(by: User, idempotency_key: str) -> tuple[Connector, str]:
         else None
     )
     if connector is None or token is None:
-        raise Conflict(_("This form was used for something else already. Please reload the page."), code="form_used")
+        raise Conflict(_("This form has expired. Reload the page."), code="form_used")
     secrets.note_viewed(connector=connector, token=token, by=by)
     return connector, token
 
@@ -337,7 +337,7 @@ def require_shown(connector: Connector, asked: Collection[str], as_shown: Collec
     """
     if as_shown is not None and not frozenset(as_shown).issuperset(asked):
         raise Conflict(
-            _("“%(connector)s” asks for something else by now. Look at it once more.") % {"connector": connector.name},
+            _("“%(connector)s” now asks for something else. Check it again.") % {"connector": connector.name},
             code="permissions_grown",
         )
 
@@ -352,7 +352,7 @@ def check_permissions(permissions: Iterable[str]) -> frozenset[Permission]:
         ) from None
     if not chosen:
         raise RuleBroken(
-            _("Choose at least one permission: without any, the connector could do nothing."),
+            _("Choose at least one permission."),
             code="permission_missing",
             field="permissions",
         )
@@ -362,7 +362,7 @@ def check_permissions(permissions: Iterable[str]) -> frozenset[Permission]:
 def refuse_taken_name(name: str) -> RuleBroken:
     """The answer to a second connector of the same owner under one name."""
     return RuleBroken(
-        _("You have a connector named “%(name)s” already. Choose another name.") % {"name": name},
+        _("You already have a connector named “%(name)s”. Choose another name.") % {"name": name},
         code="name_taken",
         field="name",
     )
@@ -375,7 +375,8 @@ def check_name(name: str, *, missing: str) -> str:
         raise RuleBroken(missing, code="name_missing", field="name")
     if len(tidy) > LONGEST_NAME:
         raise RuleBroken(
-            _("The name has %(count)d characters: %(most)d are the most.") % {"count": len(tidy), "most": LONGEST_NAME},
+            _("The name is too long: %(count)d characters, at most %(most)d.")
+            % {"count": len(tidy), "most": LONGEST_NAME},
             code="name_too_long",
             field="name",
         )
@@ -386,7 +387,7 @@ def _check_description(description: str) -> str:
     tidy = check_printable(description, keep="\n").strip()
     if len(tidy) > LONGEST_DESCRIPTION:
         raise RuleBroken(
-            _("The description has %(count)d characters: %(most)d are the most.")
+            _("The description is too long: %(count)d characters, at most %(most)d.")
             % {"count": len(tidy), "most": LONGEST_DESCRIPTION},
             code="description_too_long",
             field="description",
@@ -408,14 +409,14 @@ def _check_redirect_urls(redirect_urls: Iterable[str]) -> list[str]:
     tidy = list(dict.fromkeys(_to_ascii(url.strip()) for url in redirect_urls if url.strip()))
     if len(tidy) > MOST_REDIRECT_URLS:
         raise RuleBroken(
-            _("Give at most %(most)d redirect URLs.") % {"most": MOST_REDIRECT_URLS},
+            _("Enter at most %(most)d redirect URLs.") % {"most": MOST_REDIRECT_URLS},
             code="redirect_urls",
             field="redirect_urls",
         )
     for url in tidy:
         if not _is_redirect_url(url):
             raise RuleBroken(
-                _("“%(url)s” cannot be a redirect URL: give a whole https address without # and what follows it.")
+                _("“%(url)s” can’t be a redirect URL. Enter a full https address without #.")
                 % {"url": url[:LONGEST_URL]},
                 code="redirect_url",
                 field="redirect_urls",
@@ -534,12 +535,10 @@ def _set_logo_sha256(connector: Connector, by: User, sha256: str) -> None:
 
 def _check_picture(content: bytes, name: str, content_type: str) -> pictures.Picture:
     if len(content) > MOST_LOGO_BYTES:
-        raise _picture_refused(
-            _("The picture is larger than %(most)d kB. Choose a smaller one.") % {"most": MOST_LOGO_KILOBYTES}
-        )
+        raise _picture_refused(_("The picture is larger than %(most)d kB.") % {"most": MOST_LOGO_KILOBYTES})
     claim = pictures.get_claimed_type(name, content_type)
     if claim is None:
-        raise _picture_refused(_("Choose a picture whose name ends in .png, .jpg or .webp."))
+        raise _picture_refused(_("Choose a .png, .jpg or .webp file."))
     try:
         picture = pictures.read(content, most_pixels=MOST_LOGO_PIXELS)
     except pictures.NotAPicture:
@@ -547,9 +546,7 @@ def _check_picture(content: bytes, name: str, content_type: str) -> pictures.Pic
     except pictures.TooManyPixels as problem:
         raise _picture_has_wrong_size(problem.width, problem.height) from problem
     if picture is None or picture.content_type != claim:
-        raise _picture_refused(
-            _("This file is not the still picture that its name says. Save it as PNG, JPEG or WebP.")
-        )
+        raise _picture_refused(_("This file is not a valid picture. Save it as PNG, JPEG or WebP."))
     if min(picture.width, picture.height) < FEWEST_LOGO_PIXELS:
         raise _picture_has_wrong_size(picture.width, picture.height)
     return picture
@@ -557,7 +554,7 @@ def _check_picture(content: bytes, name: str, content_type: str) -> pictures.Pic
 
 def _picture_has_wrong_size(width: int, height: int) -> RuleBroken:
     return _picture_refused(
-        _("The picture has %(width)d × %(height)d pixels: each side must have between %(fewest)d and %(most)d.")
+        _("The picture is %(width)d × %(height)d pixels. Each side must be %(fewest)d to %(most)d.")
         % {"width": width, "height": height, "fewest": FEWEST_LOGO_PIXELS, "most": MOST_LOGO_PIXELS}
     )
 

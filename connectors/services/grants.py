@@ -34,7 +34,7 @@ class AlreadyGranted(Conflict):
     def __init__(self, grant: Grant) -> None:
         self.grant = grant
         super().__init__(
-            _("“%(connector)s” has access to “%(target)s” already.")
+            _("“%(connector)s” already has access to “%(target)s”.")
             % {"connector": grant.connector.name, "target": grant.target_name},
             code="already_granted",
         )
@@ -80,7 +80,7 @@ def grant(
     require_grantable(connector)
     now = clock.now()
     if ends_at is not None and ends_at <= now:
-        raise RuleBroken(_("The end date must lie in the future."), code="ends_at", field="ends_at")
+        raise RuleBroken(_("The end date must be in the future."), code="ends_at", field="ends_at")
     made = Grant.objects.create(
         connector=connector,
         kind=Grant.Kind(kind),
@@ -143,7 +143,7 @@ def suspend(*, grant: Grant, by: User, reason: str = "") -> Grant:
     policies.require_administrator_or_operator(by, grant)
     grant = lock(grant.pk)
     if grant.suspended_at:
-        raise Conflict(_("This access is suspended already."), code="state_unchanged")
+        raise Conflict(_("This access is already suspended."), code="state_unchanged")
     grant.suspended_at = clock.now()
     return _save(grant, by, EventType.GRANT_SUSPENDED, "access_suspended", reason)
 
@@ -204,7 +204,8 @@ def replace_token(*, grant: Grant, by: User) -> Handoff:
 def is_over(ended_at: dt.datetime) -> RuleBroken:
     """What to say of access past its end date."""
     return RuleBroken(
-        _("This access ended on %(when)s. Remove it and grant it anew.") % {"when": moments.exact(ended_at)},
+        _("This access ended on %(when)s. Remove it, then add the connector again.")
+        % {"when": moments.exact(ended_at)},
         code="grant_over",
     )
 
@@ -250,8 +251,8 @@ def require_grantable(connector: Connector) -> None:
     if connector.state is ConnectorState.LIVE:
         return
     reason = {
-        ConnectorState.DEACTIVATED: _("“%(connector)s” takes no new groups: its owner has deactivated it."),
-        ConnectorState.SUSPENDED: _("“%(connector)s” is suspended. It can be added once it has been resumed."),
+        ConnectorState.DEACTIVATED: _("“%(connector)s” can’t be added: its developer deactivated it."),
+        ConnectorState.SUSPENDED: _("“%(connector)s” can’t be added while it is suspended."),
     }[connector.state]
     raise RuleBroken(reason % {"connector": connector.name}, code="connector_not_grantable", field="connector")
 
@@ -262,8 +263,7 @@ def _require_fewer(connector: Connector, permissions: Iterable[str] | None) -> f
     chosen = connectors.check_permissions(permissions)
     if not chosen <= connector.permissions:
         raise RuleBroken(
-            _("“%(connector)s” did not ask for all of these permissions: it cannot be given more than it asks for.")
-            % {"connector": connector.name},
+            _("“%(connector)s” did not ask for all of these permissions.") % {"connector": connector.name},
             code="permissions_beyond",
             field="permissions",
         )
@@ -299,7 +299,7 @@ def move(*, grant: Grant, ends_at: dt.datetime | None, by: User) -> Grant:
     if before is not None and before <= now:
         raise is_over(before)
     if ends_at is not None and ends_at <= now:
-        raise RuleBroken(_("The end date must lie in the future."), code="ends_at", field="end_date")
+        raise RuleBroken(_("The end date must be in the future."), code="ends_at", field="end_date")
     if before is not None and (ends_at is None or ends_at > before):
         require_no_credential_hold(by)
     grant.ends_at = ends_at

@@ -151,12 +151,12 @@ def reveal(*, handoff: Handoff, by: User, idempotency_key: str) -> str:
     one_time_secrets.require_form_key(idempotency_key)
     if handoff.is_sealed_to_key:
         raise NotAllowed(
-            _("This token is sealed to the connector’s own key: only the holder of the private key can open it."),
+            _("This token is sealed to the connector’s own key. Only the private key opens it."),
             code="reveal_sealed",
         )
     if not policies.can_have_revealed(by, handoff):
         raise NotAllowed(
-            _("Your organisation does not show refresh tokens to admins. The developer can open the handoff."),
+            _("Your organisation does not show refresh tokens to admins. The developer can claim it."),
             code="reveal_forbidden",
         )
     shown = one_time_secrets.recall(user=by, idempotency_key=idempotency_key, subject=handoff)
@@ -176,7 +176,7 @@ def reveal(*, handoff: Handoff, by: User, idempotency_key: str) -> str:
         handoff = get_current(handoff)
         if handoff.state is HandoffState.WAITING and handoff.revealed_at:
             raise Conflict(
-                _("You had this token shown on %(when)s. It is shown once.")
+                _("You viewed this token on %(when)s. It is shown once.")
                 % {"when": moments.exact(handoff.revealed_at)},
                 code="revealed_before",
             )
@@ -250,7 +250,7 @@ def unseal(handoff: Handoff) -> str:
         return refresh_tokens.unseal(handoff)
     except crypto.WrongKey:
         raise RuleBroken(
-            _("This handoff cannot be opened any more: the console's key was changed. Ask for it to be issued again."),
+            _("The key for this handoff is gone. Regenerate the token."),
             code="handoff_unreadable",
         ) from None
 
@@ -266,7 +266,7 @@ def explain_end(handoff: Handoff, by: User | Connector) -> Conflict | RuleBroken
         )
     if handoff.withdrawn_at:
         return Conflict(
-            _("This handoff was withdrawn on %(when)s: the access was removed, or a newer token was made.")
+            _("This handoff was withdrawn on %(when)s: the access was removed, or the token regenerated.")
             % {"when": moments.exact(handoff.withdrawn_at)},
             code="handoff_withdrawn",
         )
@@ -279,7 +279,7 @@ def explain_end(handoff: Handoff, by: User | Connector) -> Conflict | RuleBroken
             code="grant_over",
         )
     return RuleBroken(
-        _("This handoff expired on %(when)s. Have it issued again.") % {"when": moments.exact(handoff.expires_at)},
+        _("This handoff expired on %(when)s. Regenerate the token.") % {"when": moments.exact(handoff.expires_at)},
         code="handoff_expired",
     )
 
@@ -293,24 +293,22 @@ def _explain_claim(handoff: Handoff, by: User | Connector) -> str:
     if handoff.claimed_by_program:
         if facts["where"]:
             text = _(
-                "The program of “%(who)s” claimed this handoff on %(when)s already, from %(where)s. If its answer was "
-                "lost, have the token issued again."
+                "The program of “%(who)s” already claimed this handoff on %(when)s, from %(where)s. If its "
+                "answer was lost, regenerate the token."
             )
         else:
             text = _(
-                "The program of “%(who)s” claimed this handoff on %(when)s already. If its answer was lost, have the "
-                "token issued again."
+                "The program of “%(who)s” already claimed this handoff on %(when)s. If its answer was lost, "
+                "regenerate the token."
             )
     elif isinstance(by, User) and handoff.claimed_by_id == by.pk and facts["where"]:
-        text = _(
-            "You opened this handoff on %(when)s already, from %(where)s. If the token is lost, have it issued again."
-        )
+        text = _("You already claimed this handoff on %(when)s, from %(where)s. If the token is lost, regenerate it.")
     elif isinstance(by, User) and handoff.claimed_by_id == by.pk:
-        text = _("You opened this handoff on %(when)s already. If the token is lost, have it issued again.")
+        text = _("You already claimed this handoff on %(when)s. If the token is lost, regenerate it.")
     elif facts["where"]:
-        text = _("%(who)s opened this handoff on %(when)s already, from %(where)s.")
+        text = _("%(who)s already claimed this handoff on %(when)s, from %(where)s.")
     else:
-        text = _("%(who)s opened this handoff on %(when)s already.")
+        text = _("%(who)s already claimed this handoff on %(when)s.")
     return text % facts
 
 

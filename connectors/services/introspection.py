@@ -97,7 +97,7 @@ def _introspect(token: str, by: User) -> Introspection:
         found.checks.append(_check_not_whole(token))
         public = token[len(kind) : len(kind) + token_format.PUBLIC_LENGTH]
         return _introspect_public_part(found, public, by) if PUBLIC.fullmatch(public) else found
-    found.checks.append(Check(_("Form"), True, _("A whole credential of this console; its checksum is right.")))
+    found.checks.append(Check(_("Format"), True, _("A complete credential of this console, with a valid checksum.")))
     found.was_sought = True
     row = _get_row(kind, parsed.public_part)
     if row is None or not parsed.matches(row.pepper_id, row.digest):
@@ -149,11 +149,11 @@ def _fill_in(found: Introspection, row: RefreshToken | ConnectorSecret) -> Intro
 def _introspect_access_token(found: Introspection, token: str) -> Introspection:
     claims = token_format.read_access_token(token)
     if claims is None:
-        says = _("It was not signed by this console, or a character was lost or changed when it was copied.")
-        next_step = _("Have the program fetch a new access token (GET /v1/accessToken).")
+        says = _("Not signed by this console, or changed when it was copied.")
+        next_step = _("The program must get a new access token (GET /v1/accessToken).")
         found.checks.append(Check(_("Signature"), False, says, next_step))
         return found
-    found.checks.append(Check(_("Signature"), True, _("Signed by this console, and unaltered.")))
+    found.checks.append(Check(_("Signature"), True, _("Signed by this console and unchanged.")))
     live = claims.expires_at > clock.now()
     found.checks.append(
         Check(
@@ -161,8 +161,8 @@ def _introspect_access_token(found: Introspection, token: str) -> Introspection:
             live,
             _("Valid until %(when)s.") % {"when": moments.exact(claims.expires_at)}
             if live
-            else _("It expired on %(when)s: access tokens live 24 hours.") % {"when": moments.exact(claims.expires_at)},
-            _("Have the program fetch a new access token (GET /v1/accessToken)."),
+            else _("Expired on %(when)s. Access tokens live 24 hours.") % {"when": moments.exact(claims.expires_at)},
+            _("The program must get a new access token (GET /v1/accessToken)."),
         )
     )
     rows = RefreshToken.objects.select_related("grant__connector__organisation", "grant__connector__owner")
@@ -200,45 +200,43 @@ def _check_no_form(token: str) -> Check:
     says = (
         _("Nothing was pasted.")
         if not token
-        else _("It begins with none of %(prefixes)s: it is no credential of this console.") % {"prefixes": prefixes}
+        else _("It does not begin with %(prefixes)s, so it is not from this console.") % {"prefixes": prefixes}
     )
-    return Check(
-        _("Form"), False, says, _("Tokens of the retired Kaizala service work nowhere any more: make new ones.")
-    )
+    return Check(_("Format"), False, says, _("Tokens of the retired Kaizala service no longer work. Create new ones."))
 
 
 def _check_not_whole(token: str) -> Check:
-    next_step = _("Copy it again, whole: nothing before or after it, and no line break inside.")
+    next_step = _("Copy it again, complete, without line breaks.")
     if len(token) < SHORTEST_THAT_IS_FOUND:
-        says = _("Only the first %(count)d of %(whole)d characters. For what is yours, 21 are enough to find it.")
+        says = _("Only the first %(count)d of %(whole)d characters. For your own, 21 are enough to find it.")
     elif len(token) < WHOLE_LENGTH:
-        says = _("Only the first %(count)d of %(whole)d characters: enough to find it, not to use it.")
+        says = _("Only the first %(count)d of %(whole)d characters: enough to find it, but not to use it.")
     elif len(token) > WHOLE_LENGTH:
-        says = _("It has %(count)d characters, and should have %(whole)d.")
+        says = _("It has %(count)d characters instead of %(whole)d.")
     else:
-        says = _("The checksum is wrong: a character was changed when it was copied.")
-    return Check(_("Form"), False, says % {"count": len(token), "whole": WHOLE_LENGTH}, next_step)
+        says = _("The checksum is wrong: a character changed when it was copied.")
+    return Check(_("Format"), False, says % {"count": len(token), "whole": WHOLE_LENGTH}, next_step)
 
 
 def _check_unknown() -> Check:
     return Check(
         _("Known"),
         False,
-        _("There is no such credential, or it is not yours to look at."),
-        _("Paste the whole credential, or ask the connector’s owner or an admin of the group."),
+        _("It doesn’t exist, or you don’t have access."),
+        _("Paste the complete credential, or ask the connector’s owner or a group admin."),
     )
 
 
 def _check_connector(connector: Connector) -> Check:
     label = _("Connector")
     if connector.deleted_at:
-        says = _("It was deleted on %(when)s.") % {"when": moments.exact(connector.deleted_at)}
+        says = _("Deleted on %(when)s.") % {"when": moments.exact(connector.deleted_at)}
         return Check(label, False, says, _("Register the program as a new connector."))
     if connector.suspended_at:
-        says = _("It is suspended since %(when)s.") % {"when": moments.exact(connector.suspended_at)}
+        says = _("Suspended since %(when)s.") % {"when": moments.exact(connector.suspended_at)}
         return Check(label, False, says, _("Its owner can resume it on the connector’s page."))
     if connector.organisation.moved_to:
-        says = _("Its organisation has moved to %(address)s.") % {"address": connector.organisation.moved_to}
+        says = _("Its organisation moved to %(address)s.") % {"address": connector.organisation.moved_to}
         return Check(label, False, says, _("Change the host name in the program."))
     return Check(label, True, _("Live."))
 
@@ -246,61 +244,59 @@ def _check_connector(connector: Connector) -> Check:
 def _check_access(grant: Grant) -> Check:
     label, now = _("Access"), clock.now()
     if grant.revoked_at:
-        says = _("An admin removed it on %(when)s.") % {"when": moments.exact(grant.revoked_at)}
-        return Check(label, False, says, _("Ask an admin of the group to add the connector again."))
+        says = _("Removed by an admin on %(when)s.") % {"when": moments.exact(grant.revoked_at)}
+        return Check(label, False, says, _("Ask a group admin to add the connector again."))
     if grant.suspended_at:
-        says = _("An admin suspended it on %(when)s.") % {"when": moments.exact(grant.suspended_at)}
-        return Check(label, False, says, _("Ask an admin of the group to resume it."))
+        says = _("Suspended by an admin on %(when)s.") % {"when": moments.exact(grant.suspended_at)}
+        return Check(label, False, says, _("Ask a group admin to resume it."))
     if grant.is_of_deactivated_user:
-        says = _("The account of its user is deactivated.")
-        return Check(label, False, says, _("It works again once the account is active."))
+        says = _("Its user’s account is deactivated.")
+        return Check(label, False, says, _("It works again once the account is reactivated."))
     if grant.ends_at and grant.ends_at <= now:
-        says = _("Its end date has passed: %(when)s.") % {"when": moments.exact(grant.ends_at)}
-        return Check(label, False, says, _("Ask an admin of the group to add the connector again."))
-    return Check(label, True, _("Granted by %(who)s.") % {"who": grant.granter_name})
+        says = _("Ended on its end date: %(when)s.") % {"when": moments.exact(grant.ends_at)}
+        return Check(label, False, says, _("Ask a group admin to add the connector again."))
+    return Check(label, True, _("Added by %(who)s.") % {"who": grant.granter_name})
 
 
 def _check_bot(bot: Bot | None) -> Check:
     label = _("Bot")
-    next_step = _("Have the program make another bot (POST /v1/bot), or use the connector’s own access token.")
+    next_step = _("Create another bot (POST /v1/bot), or use the connector’s own access token.")
     if bot is None:
         return Check(label, False, _("There is no such bot of this connector."), next_step)
     if bot.removed_at:
         says = _("The bot “%(name)s” was deleted on %(when)s.")
         return Check(label, False, says % {"name": bot.name, "when": moments.exact(bot.removed_at)}, next_step)
-    return Check(
-        label, True, _("It acts as “%(name)s”, in the groups that this bot was added to.") % {"name": bot.name}
-    )
+    return Check(label, True, _("It acts as “%(name)s”, in the groups this bot was added to.") % {"name": bot.name})
 
 
 def _check_token(row: RefreshToken) -> Check:
     label, now = _("Refresh token"), clock.now()
     if row.reported_at:
-        says = _("It was reported as leaked on %(when)s.") % {"when": moments.exact(row.reported_at)}
-        return Check(label, False, says, _("Its owner decides; an admin of the group can regenerate it."))
+        says = _("Reported as leaked on %(when)s.") % {"when": moments.exact(row.reported_at)}
+        return Check(label, False, says, _("The developer decides; a group admin can regenerate it."))
     if row.revoked_at and row.grant.revoked_at is None:
-        says = _("A newer one took its place on %(when)s.") % {"when": moments.exact(row.revoked_at)}
-        return Check(label, False, says, _("Use the newer one; it came to the developer by handoff."))
+        says = _("Regenerated on %(when)s.") % {"when": moments.exact(row.revoked_at)}
+        return Check(label, False, says, _("Use the new token from Handoffs."))
     if row.revoked_at:
-        says = _("It ended with the access, on %(when)s.") % {"when": moments.exact(row.revoked_at)}
-        return Check(label, False, says, _("Ask an admin of the group to add the connector again."))
+        says = _("Ended with the access, on %(when)s.") % {"when": moments.exact(row.revoked_at)}
+        return Check(label, False, says, _("Ask a group admin to add the connector again."))
     if row.expires_at <= now:
-        says = _("It expired on %(when)s.") % {"when": moments.exact(row.expires_at)}
-        return Check(label, False, says, _("Ask an admin of the group to regenerate it."))
+        says = _("Expired on %(when)s.") % {"when": moments.exact(row.expires_at)}
+        return Check(label, False, says, _("Ask a group admin to regenerate it."))
     return Check(label, True, _("Valid until %(when)s.") % {"when": moments.exact(row.expires_at)})
 
 
 def _check_secret(row: ConnectorSecret) -> Check:
     label, now = _("Secret"), clock.now()
     if row.reported_at and row.revoked_at is None:
-        says = _("It was reported as leaked on %(when)s.") % {"when": moments.exact(row.reported_at)}
-        return Check(label, False, says, _("The connector’s owner revokes or restores it on the Credentials tab."))
+        says = _("Reported as leaked on %(when)s.") % {"when": moments.exact(row.reported_at)}
+        return Check(label, False, says, _("The connector’s owner can revoke or restore it under Credentials."))
     if row.revoked_at:
-        says = _("It was revoked on %(when)s.") % {"when": moments.exact(row.revoked_at)}
-        return Check(label, False, says, _("Give the program another secret of the connector."))
+        says = _("Revoked on %(when)s.") % {"when": moments.exact(row.revoked_at)}
+        return Check(label, False, says, _("Use another secret of the connector."))
     if row.expires_at and row.expires_at <= now:
-        says = _("It expired on %(when)s.") % {"when": moments.exact(row.expires_at)}
-        return Check(label, False, says, _("Give the program another secret of the connector."))
+        says = _("Expired on %(when)s.") % {"when": moments.exact(row.expires_at)}
+        return Check(label, False, says, _("Use another secret of the connector."))
     return Check(label, True, _("Live."))
 
 
@@ -328,11 +324,11 @@ def explain_call(found: Introspection, operation: Operation, group_id: str) -> l
             Check(
                 _("Permission"),
                 held,
-                _("It holds “%(permission)s” (%(scope)s).") % {"permission": permission, "scope": operation.scope}
+                _("Has “%(permission)s” (%(scope)s).") % {"permission": permission, "scope": operation.scope}
                 if held
-                else _("It lacks “%(permission)s” (%(scope)s): the answer would be 403.")
+                else _("Lacks “%(permission)s” (%(scope)s): the answer is 403.")
                 % {"permission": permission, "scope": operation.scope},
-                _("Have the connector’s owner add the permission, and an admin of the group approve it."),
+                _("Ask the connector’s owner to add the permission, and a group admin to approve it."),
             )
         )
     if group_id.strip():
@@ -345,27 +341,27 @@ def _check_group(grant: Grant, group_id: str, operation: Operation, bot: Bot | N
     reached = Check(
         _("Group"),
         access is not None,
-        _("It reaches this group, as %(role)s.") % {"role": access.role}
+        _("Reaches this group, as %(role)s.") % {"role": access.role}
         if access
-        else _("It does not reach this group, or there is none: the answer would be 403."),
-        _("Check the group ID, or have an admin of that group add the connector.")
+        else _("Does not reach this group: the answer is 403."),
+        _("Check the group ID, or ask a group admin to add the connector.")
         if bot is None
-        else _("Check the group ID, and have the program add the bot to the group (PUT /v1/groups/…/bot)."),
+        else _("Check the group ID, and add the bot to the group (PUT /v1/groups/…/bot)."),
     )
     if access is None or not operation.in_group or operation.in_group in access.allows:
         return [reached]
     says, next_step = {
         RequiredRole.ADMIN: (
-            _("Only an admin of the group may do this, and the token’s user is a member: the answer would be 403."),
-            _("Have an admin of the group add the connector, or make the token’s user an admin of the group."),
+            _("Only a group admin can do this; the token’s user is a member: the answer is 403."),
+            _("Ask a group admin to add the connector, or to make the token’s user an admin."),
         ),
         RequiredRole.READ_MEMBERS: (
-            _("The admins of this group keep the list of its members to themselves: the answer would be 403."),
-            _("Have an admin of the group add the connector, or change the group’s policies."),
+            _("Only admins can see this group’s members: the answer is 403."),
+            _("Ask a group admin to add the connector, or to change the group’s policies."),
         ),
         RequiredRole.POST: (
-            _("Only the admins of this group post in it, and the token’s user is a member: the answer would be 403."),
-            _("Have an admin of the group add the connector, or change the group’s policies."),
+            _("Only admins can post in this group; the token’s user is a member: the answer is 403."),
+            _("Ask a group admin to add the connector, or to change the group’s policies."),
         ),
     }[RequiredRole(operation.in_group)]
     return [reached, Check(_("Role"), False, says, next_step)]

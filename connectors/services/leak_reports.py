@@ -60,17 +60,14 @@ def report(*, text: str, where: str = "", address: str) -> None:
         raise TooSoon(_("Too many reports from this address. Please wait a while."), retry_after=refusal.retry_after)
     if len(text) > LONGEST_TEXT:
         raise RuleBroken(
-            _("Send at most 20,000 characters at once: the credential, and a few lines around it."),
+            _("At most 20,000 characters: the credential, and a few lines around it."),
             code="too_long",
             field="credential",
         )
     found = _find_credentials(text)
     if not found:
         raise RuleBroken(
-            _(
-                "Nothing here is a whole credential of this console. They begin with kzcs_, kzrt_ or kzat_; check that "
-                "nothing was cut off."
-            ),
+            _("No complete credential found. They begin with kzcs_, kzrt_ or kzat_."),
             code="no_credential",
             field="credential",
         )
@@ -211,7 +208,7 @@ def _close(report: LeakReport, by: User, outcome: LeakReport.Outcome) -> None:
     now = clock.now()
     closing = {"closed_at": now, "closed_by": by, "outcome": outcome}
     if not LeakReport.objects.open().filter(pk=report.pk).update(**closing):
-        raise Conflict(_("This report was answered already."), code="leak_answered")
+        raise Conflict(_("This report was already answered."), code="leak_answered")
     report.refresh_from_db()
 
 

@@ -187,7 +187,7 @@ class Validator(RequestValidator):
             },
         )
         if row.used_at is not None or row.expires_at <= now:
-            raise Conflict(_("This was answered already. Start again from the program."), code="answered")
+            raise Conflict(_("This was already answered. Start again from the program."), code="answered")
 
     @sensitive_variables()
     def authenticate_client(self, request: Request, *_args: Any, **_more: Any) -> bool:

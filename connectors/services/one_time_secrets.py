@@ -65,7 +65,7 @@ def recall(*, user: User, idempotency_key: str, subject: models.Model | None = N
         get_kind(subject),
         str(subject.pk),
     ):
-        raise Conflict(_("This form was used for something else already. Please reload the page."), code="form_used")
+        raise Conflict(_("This form has expired. Reload the page."), code="form_used")
     return opened(row, user=user, idempotency_key=idempotency_key)
 
 
@@ -117,7 +117,7 @@ def require_form_key(idempotency_key: str) -> None:
     """Raise RuleBroken unless the text can be a form key."""
     if not (SHORTEST_FORM_KEY <= len(idempotency_key) <= LONGEST_FORM_KEY and idempotency_key.isascii()):
         raise RuleBroken(
-            _("This form is incomplete. Please reload the page and send it again."),
+            _("This form is incomplete. Reload the page and send it again."),
             code="idempotency_key",
             field="idempotency_key",
         )

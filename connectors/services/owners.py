@@ -40,12 +40,12 @@ def add(*, connector: Connector, email: str, by: User) -> User:
     require_no_credential_hold(by)
     user = _get_colleague(connector, email)
     if user.pk == connector.owner_id:
-        raise RuleBroken(_("%(name)s is the owner already.") % {"name": user.name}, code="owner", field="email")
+        raise RuleBroken(_("%(name)s is already the owner.") % {"name": user.name}, code="owner", field="email")
     co_owners = set(connector.co_owners.values_list("pk", flat=True))
     if user.pk in co_owners:
         return user
     if len(co_owners) >= MOST_CO_OWNERS:
-        says = _("A connector has %(most)s co-owners at the most. Remove one first.") % {"most": MOST_CO_OWNERS}
+        says = _("A connector can have at most %(most)s co-owners. Remove one first.") % {"most": MOST_CO_OWNERS}
         raise RuleBroken(says, code="too_many_co_owners", field="email")
     connector.co_owners.add(user)
     event = record(
@@ -67,7 +67,7 @@ def remove(*, connector: Connector, user: User, by: User) -> None:
     if not (leaves or policies.can_name_owners(by, locked)):
         raise NotFound
     if not locked.co_owners.filter(pk=user.pk).exists():
-        raise Conflict(_("%(name)s is no co-owner of this connector.") % {"name": user.name}, code="no_co_owner")
+        raise Conflict(_("%(name)s is not a co-owner of this connector.") % {"name": user.name}, code="no_co_owner")
     told = locked.list_active_owners()
     locked.co_owners.remove(user)
     event = record(EventType.CO_OWNER_REMOVED, by=by, subject=locked, **locked.audit_scope, before={"user": user.name})
@@ -85,7 +85,7 @@ def transfer(*, connector: Connector, email: str, stay: bool, by: User) -> User:
     require_no_credential_hold(by)
     before, user = connector.owner, _get_colleague(connector, email)
     if user.pk == before.pk:
-        raise RuleBroken(_("%(name)s is the owner already.") % {"name": user.name}, code="owner", field="email")
+        raise RuleBroken(_("%(name)s is already the owner.") % {"name": user.name}, code="owner", field="email")
     told = connector.list_active_owners()
     connector.owner = user
     try:
@@ -94,7 +94,7 @@ def transfer(*, connector: Connector, email: str, stay: bool, by: User) -> User:
     except IntegrityError as error:
         if Connector.NAME_CONSTRAINT not in str(error):
             raise
-        says = _("%(name)s has a connector named “%(connector)s” already. Change the name of one of them first.")
+        says = _("%(name)s already has a connector named “%(connector)s”. Rename one first.")
         raise RuleBroken(
             says % {"name": user.name, "connector": connector.name}, code="name_taken", field="email"
         ) from None
@@ -131,9 +131,9 @@ def _get_colleague(connector: Connector, email: str) -> User:
     if len(users) == 1:
         return users[0]
     if users:
-        says = _("Several accounts have this e-mail address. Ask an operator to tell them apart.")
+        says = _("Several accounts have this e-mail address. Ask an operator.")
         raise RuleBroken(says, code="several_accounts", field="email")
-    says = _("Nobody of your organisation has signed in here with this e-mail address. Ask them to sign in once.")
+    says = _("No one in your organisation has signed in with this e-mail address. Ask them to sign in once.")
     raise RuleBroken(says, code="no_account", field="email")
 
 

@@ -59,7 +59,7 @@ def remove(*, key: ConnectorKey, by: User) -> ConnectorKey:
     """
     policies.require_owner(by, key.connector)
     if not ConnectorKey.objects.live().filter(pk=key.pk).update(removed_at=clock.now(), removed_by=by):
-        raise Conflict(_("This key is removed already."), code="key_removed")
+        raise Conflict(_("This key is already removed."), code="key_removed")
     key = ConnectorKey.objects.select_related("connector__organisation", "connector__owner").get(pk=key.pk)
     record(
         EventType.KEY_REMOVED,

@@ -53,10 +53,7 @@ def add(
     free = [slot for slot in SLOTS if slot not in taken]
     if not free:
         raise RuleBroken(
-            _(
-                "This connector has two secrets already. Move the program to one of them, revoke the other, and add "
-                "a new one then."
-            ),
+            _("This connector already has two secrets. Revoke one first."),
             code="two_secrets",
         )
     secret, token = issue(connector=connector, slot=free[0], by=by, at=now, ends_at=ends_at)
@@ -95,7 +92,7 @@ def issue(
 def require_end_ahead(ends_at: dt.datetime | None, now: dt.datetime) -> None:
     """Raise RuleBroken for the end of a secret that has passed; None is no end."""
     if ends_at is not None and ends_at <= now:
-        raise RuleBroken(_("The end date must lie in the future."), code="ends_at", field="end_date")
+        raise RuleBroken(_("The end date must be in the future."), code="ends_at", field="end_date")
 
 
 @transaction.atomic
@@ -110,9 +107,9 @@ def move_end(*, secret: ConnectorSecret, ends_at: dt.datetime | None, by: User) 
     secret = ConnectorSecret.objects.select_for_update(no_key=True).get(pk=secret.pk)
     now, before = clock.now(), secret.expires_at
     if secret.revoked_at is not None:
-        raise Conflict(_("This secret is revoked already."), code="secret_revoked")
+        raise Conflict(_("This secret is already revoked."), code="secret_revoked")
     if before is not None and before <= now:
-        raise Conflict(_("This secret has ended already. Add another one."), code="secret_over")
+        raise Conflict(_("This secret has already ended. Add another one."), code="secret_over")
     if secret.reported_at is not None:
         raise Conflict(_("This secret was reported as leaked. Revoke or restore it first."), code="secret_reported")
     if before == ends_at:
@@ -156,7 +153,7 @@ def revoke(*, secret: ConnectorSecret, by: User, end_access_tokens: bool = False
     policies.require_owner_or_operator(by, connector)
     now = clock.now()
     if not ConnectorSecret.objects.filter(pk=secret.pk, revoked_at__isnull=True).update(revoked_at=now):
-        raise Conflict(_("This secret is revoked already."), code="secret_revoked")
+        raise Conflict(_("This secret is already revoked."), code="secret_revoked")
     secret.refresh_from_db()
     one_time_secrets.forget("connectorsecret", [str(secret.pk)])
     one_time_secrets.forget("connector", [str(secret.connector_id)])  # the screen that made it with the connector
@@ -228,7 +225,7 @@ def _show_again(connector: Connector, by: User, idempotency_key: str) -> tuple[C
         else None
     )
     if secret is None or token is None:
-        raise Conflict(_("This form was used for something else already. Please reload the page."), code="form_used")
+        raise Conflict(_("This form has expired. Reload the page."), code="form_used")
     note_viewed(connector=connector, token=token, by=by)
     return secret, token
 

@@ -81,7 +81,7 @@ def generate(
     if not policies.holds(by, person):
         raise NotFound
     if policies.needs_second_admin(by, connector):
-        raise NotAllowed(_("An organisation admin’s user token needs a second admin."), code="second_admin")
+        raise NotAllowed(_("A user token of an organisation admin needs a second admin."), code="second_admin")
     connectors.require_shown(connector, connector.permissions, as_shown)
     return grants.grant(
         connector=connector,
@@ -122,7 +122,7 @@ def exchange_pin(*, connector_id: str, secret: str, number: str, pin: str, addre
     """
     refusal = rate_limit.hit(Limit(f"pin-login:{address}", TRIES_A_MINUTE))
     if refusal is not None:
-        raise TooSoon(_("Too many tries. Wait a minute, then try again."), retry_after=refusal.retry_after)
+        raise TooSoon(_("Too many tries. Try again in a minute."), retry_after=refusal.retry_after)
     if not secret and settings.PIN_LOGIN_WITHOUT_SECRET:
         connector = _get_connector(connector_id)
     else:
@@ -184,7 +184,7 @@ def let_act(
         raise WrongConnectorCredentials
     if user is not None and not policies.can_see(user, connector):
         raise NotAllowed(
-            _("This account cannot let the connector act: it is closed, or belongs to another organisation."),
+            _("This account is deactivated, or belongs to another organisation."),
             code="not_of_organisation",
         )
     require_no_credential_hold(user)  # by PIN and by OAuth as well: who has just come by a number is let wait
@@ -236,7 +236,7 @@ def _renew(grant: Grant, user: User | None, shown: Collection[str], now: dt.date
         grants.require_grantable(connector)
     if grant.suspended_at is not None:
         raise NotAllowed(
-            _("What “%(connector)s” may do for you is suspended since %(when)s.")
+            _("“%(connector)s” is suspended for you since %(when)s.")
             % {"connector": connector.name, "when": moments.utc(grant.suspended_at)},
             code="grant_suspended",
         )
@@ -309,7 +309,7 @@ def ask(
     others = list(policies.list_other_admins(by))
     if not others:
         raise RuleBroken(
-            _("Your organisation has no second admin who could confirm it. Ask the operator to name one."),
+            _("Your organisation has no second admin to confirm it. Ask the operator to add one."),
             code="no_second_admin",
         )
     if waiting is not None:
@@ -343,8 +343,7 @@ def confirm(*, request: UserTokenRequest, by: User) -> Handoff:
     asker, connector = request.asked_by, request.connector
     if not (asker.is_active and asker.is_organisation_admin and policies.holds(asker, request.person)):
         raise RuleBroken(
-            _("%(who)s is no admin with this phone number any more, so there is nothing left to confirm.")
-            % {"who": asker.name},
+            _("%(who)s is no longer an admin with this phone number.") % {"who": asker.name},
             code="asker_changed",
         )
     require_no_credential_hold(asker)  # whose number may have come to somebody else since the question
@@ -454,10 +453,10 @@ def _require_waiting(request: UserTokenRequest) -> None:
     answered_at = request.confirmed_at or request.refused_at or request.withdrawn_at or request.expires_at
     facts["when"] = moments.exact(answered_at)
     text = {
-        UserTokenRequestState.CONFIRMED: _("%(who)s confirmed this on %(when)s already."),
-        UserTokenRequestState.REFUSED: _("%(who)s refused this on %(when)s already."),
+        UserTokenRequestState.CONFIRMED: _("%(who)s already confirmed this on %(when)s."),
+        UserTokenRequestState.REFUSED: _("%(who)s already refused this on %(when)s."),
         UserTokenRequestState.WITHDRAWN: _("This was withdrawn on %(when)s."),
-        UserTokenRequestState.EXPIRED: _("This expired on %(when)s. It has to be asked for anew."),
+        UserTokenRequestState.EXPIRED: _("This expired on %(when)s. Request it again."),
     }[request.state]
     raise Conflict(text % facts, code="answered")
 

@@ -62,6 +62,6 @@ def test_what_stops_with_it_is_told_first(grant: Grant, member: User, browser_of
 def test_another_name_ends_nothing(grant: Grant, member: User, browser_of: BrowserOf, typed: str) -> None:
     page = browser_of(member).post(end_of(grant), {"typed": typed})
     assert page.status_code == 400
-    assert "Type the name exactly as it stands here: “Shift Planner”." in text_of(page)
+    assert "Type the name exactly: “Shift Planner”." in text_of(page)
     assert "What will stop" in text_of(page)
     assert Grant.objects.present().exists()

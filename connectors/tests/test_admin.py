@@ -170,7 +170,7 @@ def test_a_connector_is_suspended_and_resumed_and_the_trail_names_the_operator(
     assert "1 was changed" in act(desk, connector, "suspend")
     connector.refresh_from_db()
     assert connector.state == "suspended"
-    assert "is suspended already" in act(desk, connector, "suspend")
+    assert "This connector is already suspended." in act(desk, connector, "suspend")
     act(desk, connector, "resume")
     connector.refresh_from_db()
     assert connector.state == "live"

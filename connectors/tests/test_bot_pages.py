@@ -40,7 +40,7 @@ def test_without_the_permission_to_post_it_leads_to_that_instead(developer: User
     mute = factories.make_connector(developer, "Reader", permissions=frozenset({Permission.GROUP_INFORMATION}))
     client = browser_of(developer)
     page = client.get(at("bots", mute.pk))
-    assert "add “Text Message” first" in text_of(page)
+    assert "A bot is a name and picture a program posts under." in text_of(page)
     assert at("bot_add", mute.pk) not in page.content.decode()
     for answer in (client.get(at("bot_add", mute.pk)), client.post(at("bot_add", mute.pk), {"name": "Rota", **KEY})):
         assert answer["Location"] == at("bots", mute.pk)
@@ -136,11 +136,11 @@ def test_deleting_says_what_stops_and_wants_the_name(
     assert "posts in the last 7 days" in page
     refused = client.post(url, {"typed": "Shift Planner"})
     assert refused.status_code == 400
-    assert "Type the name exactly as it stands here: “Rota”." in text_of(refused)
+    assert "Type the name exactly: “Rota”." in text_of(refused)
     assert Bot.objects.present().exists()
     assert "“Rota” is deleted" in text_of(client.post(url, {"typed": "rota"}, follow=True))
     assert not Bot.objects.present().exists()
-    assert "deleted already" in text_of(client.post(url, {"typed": "rota"}, follow=True))
+    assert "is already deleted." in text_of(client.post(url, {"typed": "rota"}, follow=True))
     assert AuditEvent.objects.filter(tag="connector:bot:removed").count() == 1
 
 
@@ -152,7 +152,7 @@ def test_pages_that_were_open_when_the_bot_was_deleted_lead_to_the_others(
     client, url = browser_of(developer), at(name, connector.pk, bot.pk)
     for answer in (client.get(url), client.post(url, {"name": "Rota 2", "typed": "Rota"})):
         assert answer["Location"] == at("bots", connector.pk)
-    assert "deleted already" in text_of(client.get(at("bots", connector.pk)))
+    assert "is already deleted." in text_of(client.get(at("bots", connector.pk)))
 
 
 @pytest.mark.parametrize("name", ["bot_change", "bot_remove"])

@@ -60,10 +60,10 @@ def test_the_summary_follows_the_boxes(open_page: OpenPage, developer: User, scr
     expect(can.get_by_text("nothing yet")).to_be_visible()
     expect(cannot.locator("li:visible")).to_have_count(9)
     page.get_by_label("Text Message", exact=True).check()
-    expect(can.locator("li:visible")).to_have_text(["can post messages"])
-    expect(cannot.get_by_text("cannot post messages")).to_be_hidden()
+    expect(can.locator("li:visible")).to_have_text(["Post messages"])
+    expect(cannot.get_by_text("Post messages")).to_be_hidden()
     page.get_by_label("Text Message", exact=True).uncheck()
-    expect(can.get_by_text("can post messages")).to_be_hidden()
+    expect(can.get_by_text("Post messages")).to_be_hidden()
     for box in page.get_by_role("checkbox").all():
         box.check()
     expect(cannot.locator("li:visible")).to_have_text(["No restrictions"])

@@ -59,7 +59,7 @@ def test_of_programs_and_pages_one_wins_and_the_others_learn_who_and_from_where(
             if not isinstance(refusal, ConsoleError):
                 continue
             by_the_same_person = act in acts[2:] and not handoff.claimed_by_program
-            expected = "You opened" if by_the_same_person else str(handoff.claimed_from)
+            expected = "already claimed this handoff" if by_the_same_person else str(handoff.claimed_from)
             assert expected in str(refusal)
         claimed = AuditEvent.objects.filter(tag="handoff:token:claimed", subject_id=str(handoff.pk))
         assert claimed.count() == 1

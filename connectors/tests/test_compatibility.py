@@ -184,9 +184,9 @@ def test_the_owner_reads_what_how_often_since_when_and_what_instead(
         call(program, "/users/me/")
     usage.flush()
     text = text_of(browser_of(developer).get(report(program.connector)))
-    assert "“/v1” is left out of the path as in GET /v1/users/me Begin every path with “/v1/”. 3" in text
-    assert "The path ends with a slash" in text
-    assert "there is nothing that you must do" in text
+    assert "“/v1” is left out of the path as in GET /v1/users/me Start every path with “/v1/”. 3" in text
+    assert "Trailing slash in the path" in text
+    assert "Differences from the API description. All of them work here." in text
     assert "This connector, in the last minute 3 of" in text
     assert "Of these over a limit 0" in text
 

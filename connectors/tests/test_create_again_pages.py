@@ -70,7 +70,7 @@ def test_the_same_form_later_than_ten_minutes_shows_no_secret(
     travel(seconds=settings.SHOWN_SECRET_SECONDS + 1)
     page = second.send(client, {"permissions": PERMITTED})
     assert not SECRET.search(page.content.decode())
-    assert "You have a connector named" in text_of(page)
+    assert "You already have a connector named" in text_of(page)
 
 
 def test_somebody_elses_form_key_shows_nothing_of_theirs(client: Client, stranger: User, browser_of: Browser) -> None:

@@ -95,8 +95,12 @@ def test_the_second_screen_opened_without_the_first_leads_there(client: Client) 
         ("description", "d" * 501, "500 are the most"),
         ("home_page", "shifts", "must be a web address"),
         ("home_page", "javascript:alert(1)", "must be a web address"),
-        ("redirect_urls", "http://shifts.example/a", "cannot be a redirect URL"),
-        ("redirect_urls", "https://shifts.example/a#top", "cannot be a redirect URL"),
+        ("redirect_urls", "http://shifts.example/a", "can’t be a redirect URL. Enter a full https address without #."),
+        (
+            "redirect_urls",
+            "https://shifts.example/a#top",
+            "can’t be a redirect URL. Enter a full https address without #.",
+        ),
         ("redirect_urls", "\n".join(f"https://shifts.example/{n}" for n in range(11)), "at most 10"),
     ],
 )
@@ -114,7 +118,7 @@ def test_the_first_screen_says_what_is_wrong_and_keeps_the_rest(
 def test_a_name_that_the_owner_has_given_before_is_refused_on_the_first_screen(client: Client, name: str) -> None:
     created_by(client)
     page = second_screen(client, name=name)
-    assert "You have a connector named" in text_of(page)
+    assert "You already have a connector named" in text_of(page)
     assert form_to(page, FIRST)
 
 
@@ -122,7 +126,7 @@ def test_a_name_taken_while_permissions_were_chosen_leads_back_to_the_first_scre
     slow = form_to(second_screen(client), SECOND)
     created_by(client)
     page = slow.send(client, {"permissions": PERMITTED})
-    assert "You have a connector named" in text_of(page)
+    assert "You already have a connector named" in text_of(page)
     assert form_to(page, FIRST).fields["permissions"] == PERMITTED
     assert Connector.objects.count() == 1
 
@@ -161,7 +165,7 @@ def test_markup_in_a_name_is_text(client: Client) -> None:
 def test_the_first_secret_may_have_an_end_date_which_is_shown(client: Client) -> None:
     chosen = timezone.localdate(clock.now()) + dt.timedelta(days=20)
     page = created_by(client, end_date=chosen.isoformat())
-    assert "The secret ends by itself: in 2" in text_of(page)
+    assert "The secret ends in 2" in text_of(page)
     secret = ConnectorSecret.objects.get()
     assert secret.expires_at == dt.datetime.combine(chosen + dt.timedelta(days=1), dt.time.min, dt.UTC)
     assert "Next secret to end Ends in 2" in text_of(client.get(f"/console/connectors/{secret.connector_id}/"))

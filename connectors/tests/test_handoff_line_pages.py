@@ -69,7 +69,7 @@ def test_what_is_claimed_cannot_be_refused(client: Client, program: Program) -> 
     assert client.get(url(program.handoff, "refuse/"))["Location"] == url(program.handoff)
     client.post(url(program.handoff, "refuse/"))
     assert now(program.handoff).state is HandoffState.CLAIMED
-    assert "opened this handoff" in text_of(client.get(url(program.handoff)))
+    assert "already claimed this handoff" in text_of(client.get(url(program.handoff)))
 
 
 @pytest.mark.parametrize("who", ["developer", "group_admin"])
@@ -84,12 +84,12 @@ def test_either_side_has_it_issued_again_once(
     again = Handoff.objects.waiting().get()
     assert answers == [url(again), url(again)]
     assert again.pk != program.handoff.pk
-    assert "Issued again" in text_of(client.get(url(again)))
+    assert "Regenerated: claim the new token here." in text_of(client.get(url(again)))
 
 
 def test_issuing_a_claimed_one_again_warns_that_the_token_ends(client: Client, program: Program) -> None:
     claim_form(client, program.handoff).send(client)
-    assert "The token before ends at once." in text_of(client.get(url(program.handoff, "reissue/")))
+    assert "The old token is revoked at once." in text_of(client.get(url(program.handoff, "reissue/")))
 
 
 def test_one_that_waits_is_not_issued_again(client: Client, program: Program) -> None:
@@ -164,4 +164,4 @@ def test_that_the_admin_had_it_shown_is_seen_by_both(
 ) -> None:
     handoffs.reveal(handoff=program.handoff, by=group_admin, idempotency_key="k" * 32)
     for browser in (client, browser_of(group_admin)):
-        assert "Arjun Mehta had this token shown once" in text_of(browser.get(url(program.handoff)))
+        assert "Arjun Mehta viewed this token once" in text_of(browser.get(url(program.handoff)))

@@ -106,7 +106,7 @@ def test_a_receipt_says_what_its_side_can_do_if_it_was_somebody_else(
     }
     assert "remove the connector from the group" in told[group_admin]
     assert "remove the connector from the group" not in told[developer]
-    assert "have the token issued again: the one that was opened then ends" in told[developer]
+    assert "If you did not expect this, regenerate the token: the claimed one is revoked then." in told[developer]
     assert all(f"from {ADDRESS}" in text for text in told.values())
 
 
@@ -135,5 +135,5 @@ def test_of_a_user_token_no_receipt_speaks_of_a_group_and_each_says_how_to_end_i
     assert {template.rpartition("_")[2] for template in told} == {"claimed", "program", "refused"}
     for body in told.values():
         assert "the group" not in body
-        assert "“What acts for you”" in body
+        assert "“Connectors acting for you”" in body
     assert "/console/acting/" in told["connectors/handoff_claimed"]

@@ -61,7 +61,7 @@ def test_the_inbox_has_a_card_for_each_handoff_that_waits(client: Client, progra
     text = text_of(client.get(INBOX))
     for told in ("Night shift", "Shift Planner", "Arjun Mehta", "Text Message", "Waiting", "Expires in"):
         assert told in text
-    for step in ("Made", "Sealed", "Told", "Opened", "Works"):
+    for step in ("Made", "Sealed", "Notified", "Claimed", "Works"):
         assert step in text
 
 
@@ -171,7 +171,7 @@ def test_after_done_the_same_form_shows_nothing(client: Client, program: Program
     page = form.send(client)
     assert page.status_code == 409
     assert not TOKEN.search(page.content.decode())
-    assert "You opened this handoff on" in text_of(page)
+    assert "already claimed this handoff" in text_of(page)
 
 
 def test_of_two_owners_the_second_is_told_who_was_first_and_when(
@@ -213,7 +213,7 @@ def test_a_claim_after_the_deadline_opens_nothing_and_offers_a_new_one(
     page = form.send(client)
     assert page.status_code == 409
     assert "expired on" in text_of(page)
-    assert "Issue again" in text_of(page)
+    assert "Regenerate" in text_of(page)
     assert not [form for form in forms_of(page) if form.action.endswith("claim/")]
 
 
@@ -225,7 +225,7 @@ def test_a_claim_after_the_access_was_removed_opens_nothing(
     page = form.send(client)
     assert page.status_code == 409
     assert not TOKEN.search(page.content.decode())
-    assert "Issue again" not in text_of(page)
+    assert "Regenerate" not in text_of(page)
 
 
 def test_the_token_is_in_no_address_session_log_mail_or_column(

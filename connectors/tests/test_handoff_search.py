@@ -84,7 +84,7 @@ def test_who_owns_no_such_connector_finds_nothing(
     for user in (stranger, group_admin):
         for words in ("depot", "canteen"):
             page = text_of(browser_of(user).get(f"{INBOX}?q={words}"))
-            assert "Nothing matches" in page
+            assert "No matches" in page
             assert "Depot" not in page
 
 

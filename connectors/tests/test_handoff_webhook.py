@@ -339,7 +339,7 @@ def test_its_log_and_its_deliveries_are_on_the_pages_that_all_webhooks_have(
     browser, row = browser_of(developer), hook.deliveries.get()
     log = reverse("connectors:webhook", args=[hook.connector_id, hook.pk])
     assert "HandoffWaiting" in browser.get(f"{log}?event=HandoffWaiting").content.decode()
-    assert "No delivery of this webhook" in browser.get(f"{log}?event=HandoffEnded").content.decode()
+    assert "No deliveries match." in browser.get(f"{log}?event=HandoffEnded").content.decode()
     one = browser.get(reverse("connectors:webhook_delivery", args=[hook.connector_id, hook.pk, row.pk]))
     assert str(told.handoff.pk) in one.content.decode()
     for verb in ("pause", "delete"):

@@ -58,7 +58,7 @@ def test_claiming_again_with_another_form_says_that_it_was_you_and_from_where(
 ) -> None:
     """From where, too: who did not open it themselves learns that somebody else is signed in as them."""
     claim(program.handoff, developer)
-    with pytest.raises(Conflict, match="You opened this handoff") as caught:
+    with pytest.raises(Conflict, match="already claimed this handoff") as caught:
         claim(program.handoff, developer)
     assert f"already, from {ADDRESS}." in str(caught.value)
 
@@ -152,7 +152,7 @@ def test_refusing_wipes_it_and_tells_the_admin(program: Program, developer: User
 @pytest.mark.postgresql
 def test_what_was_claimed_cannot_be_refused(program: Program, developer: User) -> None:
     claim(program.handoff, developer)
-    with pytest.raises(Conflict, match="You opened"):
+    with pytest.raises(Conflict, match="already claimed this handoff"):
         handoffs.refuse(handoff=program.handoff, by=developer)
 
 

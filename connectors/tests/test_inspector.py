@@ -140,7 +140,7 @@ def test_each_end_is_named_with_what_to_do(
     assert failed(token, developer) == ["Validity"]
     grants.regenerate(grant=program.grant, by=group_admin)
     assert failed(program.refresh_token, developer) == ["Refresh token"]
-    assert "newer one" in introspection.introspect(text=program.refresh_token, by=developer).next_step
+    assert "Regenerated on" in introspection.introspect(text=program.refresh_token, by=developer).next_step
 
     grants.revoke(grant=program.grant, by=group_admin)
     assert failed(program.refresh_token, developer) == ["Access", "Refresh token"]
@@ -153,7 +153,7 @@ def test_each_end_is_named_with_what_to_do(
     [
         ("K9J2M4P1QX", "none of kzcs_"),
         ("kzrt_" + "x" * 90, "should have 70"),
-        ("kzat_" + "A" * 100 + "xxxxxx", "not signed"),
+        ("kzat_" + "A" * 100 + "xxxxxx", "Not signed by this console, or changed when it was copied."),
         ("kzrt_", "Only the first 5"),
     ],
 )
@@ -197,10 +197,10 @@ def test_a_call_on_a_group_asks_which_one(program: Program, developer: User, bro
     browser = browser_of(developer)
     call = "POST /v1/groups/<group_id>/messages"
     asked = browser.post(PAGE, {"token": program.refresh_token, "call": call, "group_id": ""}).text
-    assert "Enter the group ID as well, to know whether it reaches that group." in asked
+    assert "Enter a group ID to check access to that group." in asked
     assert "would work" not in asked
     asked = browser.post(PAGE, {"token": program.refresh_token, "call": call, "group_id": "somewhere"}).text
-    assert "Enter the group ID as well" not in asked
+    assert "Enter a group ID to check access to that group." not in asked
 
 
 def test_nothing_pasted_and_an_unknown_call_come_back_with_a_reason(developer: User, browser_of: Browser) -> None:

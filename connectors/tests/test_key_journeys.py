@@ -35,8 +35,8 @@ def made_key(page: Page, connector: Connector) -> tuple[Path, str]:
     """Presses "Make a key"; the file that the browser saved, and the fingerprint that it shows."""
     page.goto(reverse("connectors:key_add", args=[connector.pk]))
     with page.expect_download() as waiting:
-        page.get_by_role("button", name="Make a key").click()
-    expect(page.get_by_text("nowhere else")).to_be_visible()
+        page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_text("Created and filled in below. The private key is only in your downloads")).to_be_visible()
     assert waiting.value.suggested_filename == "shift-planner-private-key.json"
     return Path(waiting.value.path()), page.locator("[data-make-key-fingerprint]").inner_text()
 
@@ -82,7 +82,7 @@ def test_pressed_twice_the_second_pair_counts(open_page: OpenPage, developer: Us
     page = open_page(user=developer)
     _file, first = made_key(page, connector)
     with page.expect_download():
-        page.get_by_role("button", name="Make a key").click()
+        page.get_by_role("button", name="Create key").click()
     shown = page.locator("[data-make-key-fingerprint]")
     expect(shown).not_to_have_text(first)
     second = shown.inner_text()
@@ -94,7 +94,7 @@ def test_without_scripts_a_key_is_pasted(open_page: OpenPage, developer: User, c
     pair = x25519()
     page = open_page(user=developer, scripts=False)
     page.goto(reverse("connectors:key_add", args=[connector.pk]))
-    expect(page.get_by_role("button", name="Make a key")).to_be_hidden()
+    expect(page.get_by_role("button", name="Create key")).to_be_hidden()
     page.get_by_label("Public key").fill(pair.public_pem)
     page.get_by_role("button", name="Register key").click()
     expect(page.locator("dd", has_text=pair.fingerprint)).to_be_visible()

@@ -105,7 +105,7 @@ def test_a_private_key_goes_nowhere_not_even_back_into_the_page(
     ("fields", "says"),
     [
         ({}, "Paste the public key, or choose its file."),
-        ({"public_key": "x"}, "This is no public key."),
+        ({"public_key": "x"}, "It begins with “{” (JWK) or “-----BEGIN PUBLIC KEY-----”."),
         ({"public_key": "x" * 9000}, "characters"),
         ({"key_file": SimpleUploadedFile("k", b"\xff\xfe" * 20_000)}, "too long"),
         ({"key_file": SimpleUploadedFile("k", b"")}, "empty"),
@@ -124,7 +124,7 @@ def test_replacing_warns_and_the_earlier_key_stays_in_the_list(
     client: Client, connector: Connector, pair: Pair
 ) -> None:
     registered(connector, pair)
-    assert "It replaces the key" in text_of(client.get(at(connector, "add/")))
+    assert "It replaces the current key." in text_of(client.get(at(connector, "add/")))
     later = p256()
     register(client, connector, public_key=later.public_jwk)
     text = text_of(client.get(at(connector)))
@@ -136,7 +136,7 @@ def test_removing_tells_first_and_removes_once(client: Client, connector: Connec
     key = registered(connector, pair)
     url = at(connector, f"{key.pk}/remove/")
     page = client.get(url)
-    assert "sealed with the console’s own keys again" in text_of(page)
+    assert ". New refresh tokens are sealed with the console’s own keys." in text_of(page)
     assert connector.keys.live().exists()
     form = form_to(page, url)
     assert form.send(client)["Location"] == form.send(client)["Location"] == at(connector)
@@ -241,10 +241,10 @@ def test_the_documented_line_opens_the_downloaded_file(
 
 
 def test_one_that_waits_for_a_lost_key_can_be_issued_again(client: Client, sealed: Program, developer: User) -> None:
-    assert "issued again" not in text_of(client.get(url(sealed.handoff)))
+    assert "regenerate those tokens" not in text_of(client.get(url(sealed.handoff)))
     assert client.get(url(sealed.handoff, "reissue/"))["Location"] == url(sealed.handoff)
     public_keys.remove(key=sealed.connector.keys.get(), by=developer)
-    assert "Have the token issued again" in text_of(client.get(url(sealed.handoff)))
+    assert "That key is no longer registered." in text_of(client.get(url(sealed.handoff)))
     form = form_to(client.get(url(sealed.handoff, "reissue/")), url(sealed.handoff, "reissue/"))
     answers = [form.send(client)["Location"] for _ in range(2)]
     again = Handoff.objects.waiting().get()

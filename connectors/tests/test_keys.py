@@ -177,7 +177,7 @@ def test_the_admin_is_not_shown_it_whatever_the_organisation_says(
 ) -> None:
     Organisation.objects.update(admins_may_see_tokens=allowed)
     before = everything()
-    with pytest.raises(NotAllowed, match="only the holder of the private key") as caught:
+    with pytest.raises(NotAllowed, match="Only the private key opens it") as caught:
         handoffs.reveal(handoff=sealed.handoff, by=group_admin, idempotency_key=new_form_key())
     assert caught.value.code == "reveal_sealed"
     assert everything() == before

@@ -141,7 +141,7 @@ def test_the_page_tells_what_is_known(reported: LeakReport, developer: User, bro
     assert "<b>chat" not in page.content.decode()
 
 
-@pytest.mark.parametrize(("act", "said"), [("revoke", "revoked for good"), ("restore", "restored: accepted")])
+@pytest.mark.parametrize(("act", "said"), [("revoke", "Revoked."), ("restore", "Restored. It works again.")])
 def test_an_owner_answers_and_pressing_twice_is_once(
     reported: LeakReport, developer: User, browser_of: Browser, act: str, said: str
 ) -> None:
@@ -150,7 +150,7 @@ def test_an_owner_answers_and_pressing_twice_is_once(
     assert form.send(client)["Location"] == url(reported)
     assert said in text_of(client.get(url(reported)))
     assert form.send(client)["Location"] == url(reported)
-    assert "answered already" in text_of(client.get(url(reported)))
+    assert "This report was already answered." in text_of(client.get(url(reported)))
     reported.refresh_from_db()
     assert (reported.outcome, reported.closed_by) == ({"revoke": "revoked", "restore": "restored"}[act], developer)
 
@@ -162,7 +162,7 @@ def test_after_a_secret_is_revoked_the_page_leads_to_another_one(
     post({"credential": program.secret})
     reported, client = LeakReport.objects.get(), browser_of(developer)
     answered = form_to(client.get(url(reported)), url(reported, act)).send(client, follow=True)
-    assert ("Add a secret" in text_of(answered)) is leads_on
+    assert ("Add secret" in text_of(answered)) is leads_on
 
 
 @pytest.mark.parametrize("act", ["revoke", "restore"])
@@ -226,8 +226,8 @@ def test_when_its_owners_have_left_operators_and_organisation_admins_are_told(
     told = {mail.to[0]: mail.body for mail in outbox}
     assert set(told) == {organisation_admin.email, operator.email}
     for body in told.values():
-        assert "The accounts of its owners are closed" in body
-        assert "Its developer was told as well" not in body
+        assert "Its owners’ accounts are deactivated, so it stays refused." in body
+        assert "You can regenerate the token, or remove the connector, on its page in your group." not in body
         assert "/leaks/" not in body
 
 

@@ -192,7 +192,7 @@ def test_the_mails_say_what_to_do(
     assert f"/console/connectors/{program.connector.pk}/leaks/{LeakReport.objects.get().pk}/" in mine.body
     assert "Where it was found: a b" in mine.body
     [admins] = by_address.values()
-    assert "generate a new token" in admins.body
+    assert "You can regenerate the token, or remove the access, here" in admins.body
     assert "/leaks/" not in admins.body
 
 

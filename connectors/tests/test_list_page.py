@@ -60,7 +60,7 @@ def test_an_organisation_admin_without_one_sees_all_until_they_have_their_own(
     browser = browser_of(organisation_admin)
     page = browser.get(URL)
     assert names_on(page) == names_on(browser.get(URL, {"show": "all"})) != []
-    assert "You have no connector yet" in text_of(browser.get(URL, {"show": "mine"}))
+    assert "No connectors yet" in text_of(browser.get(URL, {"show": "mine"}))
     cast_of_connectors["a colleague's"].co_owners.add(organisation_admin)
     assert names_on(browser.get(URL)) == ["Mike"]
 

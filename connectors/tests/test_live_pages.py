@@ -115,7 +115,7 @@ def test_what_is_to_be_said_to_a_person_waits_for_a_page_that_they_open(
     address = following(client.get(url))
     assert client.post(reverse("connectors:handoff_refuse", args=[program.handoff.pk])).status_code == 302
     assert poll(client, address).status_code == 200
-    assert "Refused. The sealed token is wiped" in text_of(client.get(url))
+    assert "Refused. The token is deleted, and we notified" in text_of(client.get(url))
 
 
 def test_under_a_claimed_token_the_line_waits_for_the_first_exchange(

@@ -41,12 +41,12 @@ def test_an_owner_puts_replaces_and_removes_it(connector: Connector, developer: 
     form = form_to(client.get(at("logo", connector)), at("logo", connector))
     for content in (files.png(), files.WITH_TEXTS):
         answer = form.send(client, {"logo": PngFile(content)}, follow=True)
-        assert "The logo is saved." in text_of(answer)
+        assert "Logo saved." in text_of(answer)
         connector.refresh_from_db()
         assert picture(connector) in answer.content.decode()
     page = client.get(at("logo", connector))
     answer = form_to(page, at("logo_remove", connector)).send(client, follow=True)
-    assert "The logo is removed." in text_of(answer)
+    assert "Logo removed." in text_of(answer)
     assert not ConnectorLogo.objects.exists()
     assert "Remove logo" not in text_of(client.get(at("logo", connector)))
     assert client.post(at("logo_remove", connector)).status_code == 302  # pressed twice
@@ -56,10 +56,10 @@ def test_an_owner_puts_replaces_and_removes_it(connector: Connector, developer: 
     ("file", "says"),
     [
         ("", "Choose a picture."),
-        (PngFile(b"<svg onload='alert(1)'/>"), "This file is not the still picture that its name says."),
-        (PngFile(files.JPEG), "This file is not the still picture that its name says."),
+        (PngFile(b"<svg onload='alert(1)'/>"), "This file is not a valid picture. Save it as PNG, JPEG or WebP."),
+        (PngFile(files.JPEG), "This file is not a valid picture. Save it as PNG, JPEG or WebP."),
         (PngFile(files.png() + bytes(256 * 1024)), "The picture is larger than 256 kB."),
-        (PngFile(files.png(), "logo.svg", "image/svg+xml"), "Choose a picture whose name ends in"),
+        (PngFile(files.png(), "logo.svg", "image/svg+xml"), "Choose a .png, .jpg or .webp file."),
         (PngFile(files.png(16, 16)), "The picture has 16 × 16 pixels"),
     ],
 )

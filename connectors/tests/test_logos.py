@@ -72,12 +72,22 @@ def test_nobody_else_but_operators_removes_it(
 @pytest.mark.parametrize(
     ("content", "name", "content_type", "says"),
     [
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "a.svg", "image/svg+xml", "ends in .png"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "a.png", "image/png", "not the still picture"),
-        (b"\x89PNG\r\n\x1a\n<html><script>alert(1)</script>", "a.png", "image/png", "not the still picture"),
-        (files.JPEG, "a.png", "image/png", "not the still picture"),
-        (files.JPEG, "a.jpg", "image/png", "ends in .png"),
-        (files.MOVING, "a.webp", "image/webp", "not the still picture"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "a.svg", "image/svg+xml", "Choose a .png, .jpg or .webp file."),
+        (
+            b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+            "a.png",
+            "image/png",
+            "This file is not a valid picture. Save it as PNG, JPEG or WebP.",
+        ),
+        (
+            b"\x89PNG\r\n\x1a\n<html><script>alert(1)</script>",
+            "a.png",
+            "image/png",
+            "This file is not a valid picture. Save it as PNG, JPEG or WebP.",
+        ),
+        (files.JPEG, "a.png", "image/png", "This file is not a valid picture. Save it as PNG, JPEG or WebP."),
+        (files.JPEG, "a.jpg", "image/png", "Choose a .png, .jpg or .webp file."),
+        (files.MOVING, "a.webp", "image/webp", "This file is not a valid picture. Save it as PNG, JPEG or WebP."),
         (files.png(31, 48), "a.png", "image/png", "31 × 48 pixels"),
         (files.png(48, 1025), "a.png", "image/png", "48 × 1025 pixels"),
         (files.png() + bytes(connectors.MOST_LOGO_BYTES), "a.png", "image/png", "larger than 256 kB"),

@@ -30,8 +30,8 @@ def test_a_person_allows_it_and_the_program_gets_a_user_token(
     page = app.consent_page(state="a b&c")
     shown = app.browser.get(page)
     text = shown.content.decode()
-    assert "can post messages" in text
-    assert "cannot send media" in text
+    assert "Post messages" in text
+    assert "Send media" in text
     assert not Grant.objects.exists()
     answer = app.answer(page, member)
     assert answer["Location"].startswith("https://planner.example/callback?from=kaizala&")

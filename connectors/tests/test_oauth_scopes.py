@@ -93,9 +93,9 @@ def test_a_scope_that_the_connector_has_not_goes_back_as_an_error(app: App, scop
 def test_the_consent_page_shows_what_is_asked_for_and_not_more(app: App) -> None:
     text = app.browser.get(app.consent_page(scope="groupinfo.read textmessage.read textmessage.write")).content.decode()
     assert "Group Information: read" in text
-    assert "can post messages" in text
-    assert "cannot read members" in text
-    assert "can read, create, change and remove groups" not in text
+    assert "Post messages" in text
+    assert "Read members" in text
+    assert "Read, create, edit and delete groups and their details" not in text
     assert app.shown_on(app.consent_page(scope=ASKED)) == ASKED
 
 

@@ -53,7 +53,7 @@ def test_what_the_connector_asks_for_since_the_page_was_shown_is_shown_first(app
     answer = app.answer(page, member, shown=shown)
     text = answer.content.decode()
     assert answer.status_code == 409
-    assert "asks for something else by now" in text
+    assert "now asks for something else. Check it again." in text
     assert not AuthorizationCode.objects.exists()
     allowed = app.answer(page, member)  # as it stands on the page now
     body = app.redeem(query_of(allowed)["code"]).json()

@@ -66,7 +66,7 @@ def test_a_handoff_that_ended_unopened_is_no_dead_end(developer: User, program: 
     assert path.done_count == 3
     assert links(path) == [reverse("connectors:handoff", args=[program.handoff.pk])]
     assert path.next_step is not None
-    assert "issued again" in str(path.next_step.text)
+    assert "Regenerate it" in str(path.next_step.text)
 
 
 def test_others_connectors_are_nobodys_steps(stranger: User, program: Program) -> None:

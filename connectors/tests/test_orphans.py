@@ -51,7 +51,7 @@ def test_a_connector_whose_owner_is_gone_is_told_once(abandoned: None, connector
 def test_the_mail_names_it(abandoned: None) -> None:
     watch_orphans()
     subject, body = notifications.render(Notice.objects.filter(template="connectors/orphan_connector")[0])
-    assert subject == "A connector has no owner left"
+    assert subject == "A connector has no active owner"
     assert "- Shift Planner" in body
 
 
@@ -72,7 +72,7 @@ def test_many_at_once_are_one_mail(developer: User, operator: User) -> None:
     assert owners.find_orphans() == 60
     (notice,) = Notice.objects.filter(template="connectors/orphan_connector")
     subject, body = notifications.render(notice)
-    assert subject == "60 connectors have no owner left"
+    assert subject == "60 connectors have no active owner"
     assert "and 10 more" in body
 
 

@@ -120,7 +120,7 @@ def test_of_many_claims_one_wins_and_the_others_learn_who_and_when(
     assert winner is not None
     for by, result in zip(claimants, results, strict=True):
         if isinstance(result, Conflict):
-            assert ("You opened" if by == winner else winner.name) in str(result)
+            assert ("already claimed this handoff" if by == winner else winner.name) in str(result)
     assert AuditEvent.objects.filter(tag="handoff:token:claimed").count() == 1
 
 

@@ -73,8 +73,8 @@ def test_a_page_left_open_leads_to_the_one_that_was_opened_meanwhile(
     answer = browser.post(reverse("connectors:handoff_reissue", args=[program.handoff.pk]), follow=True)
     assert answer.redirect_chain[-1][0] == reverse("connectors:handoff", args=[new.pk])
     page = answer.content.decode()
-    assert "A newer one was issued already, and opened." in page
-    assert "a new token is sealed in this handoff" not in page
+    assert "A newer token was already claimed. This is it." in page
+    assert "Regenerated: claim the new token here." not in page
     assert reverse("connectors:handoff_reissue", args=[new.pk]) in page, "from there it can be"
     assert exchange(program, taken).access_token
 

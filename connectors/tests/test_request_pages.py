@@ -52,7 +52,7 @@ def test_a_developer_sends_a_request_and_gets_a_link_to_copy(
     assert f'value="https://console.example/console/requests/{asked.pk}/"' in page.content.decode()
     assert (asked.by_link, asked.permissions) == (True, frozenset({Permission.TEXT_MESSAGE}))
     assert asked.ends_at is not None
-    assert "Whoever gets the link" in text_of(client.get(page_of("requests", connector)))
+    assert "Request link" in text_of(client.get(page_of("requests", connector)))
 
 
 @pytest.mark.parametrize("over", ["withdrawn_at", "expired_at"])
@@ -135,7 +135,7 @@ def test_the_address_of_the_group_that_an_admin_sent_says_which_one_it_is(
         ({"end_date": "2001-01-01"}, "This day has passed"),
         ({"end_date": "soon"}, "Enter a date"),
         ({"reason": "x" * 501}, "500"),
-        ({"once": ""}, "out of date"),
+        ({"once": ""}, "This form has expired. Open it again."),
     ],
 )
 def test_bad_input_is_named_and_asks_nothing(
@@ -153,7 +153,7 @@ def test_who_sent_too_many_today_is_told_so_and_loses_nothing(
     monkeypatch.setattr(access_requests, "MOST_A_DAY", 0)
     page = send(browser_of(developer), connector, reason="Tells shifts.")
     assert page.status_code == 400
-    assert "You sent many requests today." in text_of(page)
+    assert "You sent too many requests today. Try again tomorrow." in text_of(page)
     assert "Tells shifts." in page.content.decode()
 
 
@@ -162,7 +162,9 @@ def test_a_second_request_to_the_same_group_is_told_of_the_first(
 ) -> None:
     key = ids.new_id()
     ask(connector, target=f"group:{key}")
-    assert "waits for an answer already" in text_of(send(browser_of(developer), connector, group=str(key)))
+    assert "A request for this group is already waiting." in text_of(
+        send(browser_of(developer), connector, group=str(key))
+    )
 
 
 def test_the_form_offers_only_what_the_connector_has(
@@ -177,7 +179,7 @@ def test_a_request_is_withdrawn_once(connector: Connector, developer: User, brow
     asked, client = ask(connector), browser_of(developer)
     url = page_of("request_withdraw", connector, asked.pk)
     form = form_to(client.get(page_of("request", connector, asked.pk)), url)
-    assert "The request is withdrawn." in text_of(form.send(client, follow=True))
+    assert "Request withdrawn. Its link no longer works." in text_of(form.send(client, follow=True))
     assert "This request was withdrawn on" in text_of(form.send(client, follow=True))
     asked.refresh_from_db()
     assert asked.state is RequestState.WITHDRAWN
@@ -269,9 +271,9 @@ def test_the_preview_tells_both_sides_and_changes_nothing(
     usage.flush()
     before = everything()
     words = text_of(to_preview(browser_of(developer), program.connector, "groupinfo", "groupmember", "action"))
-    assert "can post polls, surveys, jobs" in words
+    assert "Post polls, surveys, jobs and other actions, and read the responses" in words
     assert "1 group or person that has the connector is asked" in words
-    assert "cannot post messages" in words
+    assert "Post messages" in words
     assert "1 calls of the last 30 days that would have failed" in words
     assert "POST /v1/groups/{groupId}/messages 1" in words
     assert everything() == before
@@ -283,7 +285,7 @@ def test_the_change_is_made_after_the_preview_and_asks_the_group(
     client, url = browser_of(developer), page_of("permissions", program.connector)
     preview = to_preview(client, program.connector, "groupinfo", "groupmember", "action")
     page = form_to(preview, url).send(client, {"sure": "1", "typed": "Shift Planner"}, follow=True)
-    assert "The permissions are changed." in text_of(page)
+    assert "Permissions changed." in text_of(page)
     assert "1 group is asked for the rest." in text_of(page)
     program.connector.refresh_from_db()
     assert POLLS in program.connector.permissions

@@ -125,7 +125,7 @@ def test_a_request_that_waits_is_not_said_to_be_given_nothing(
     AccessRequest.objects.exclude(pk=asked["waiting"].pk).delete()
     text = text_of(client.get(f"{url}?show=all"))
     assert "not yet" in text
-    assert "by nobody" not in text
+    assert "no one" not in text
 
 
 def test_the_search_finds_nothing_of_another_connector(

@@ -187,7 +187,7 @@ def test_what_nobody_answers_expires_and_the_owner_is_told_once(
         assert request.expired_at
     assert AuditEvent.objects.filter(tag="request:access:expired").count() == 3
     assert [notice.user for notice in Notice.objects.all()] == [developer]
-    assert outbox[0].subject == f"3 requests for {connector.name} expired unanswered"
+    assert outbox[0].subject == f"3 requests for {connector.name} expired"
 
 
 def test_an_overdue_request_can_neither_be_withdrawn_nor_stand_in_the_way(

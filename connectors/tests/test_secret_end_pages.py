@@ -66,7 +66,7 @@ def test_it_is_set_moved_and_taken_away(client: Client, secret: ConnectorSecret)
     assert AuditEvent.objects.filter(tag=CHANGED).count() == 1, "the same day changes nothing"
     again.send(client, {"end_date": day(5)})
     none = again.send(client, {"end_date": ""}, follow=True)
-    assert "Secret 1 has no end date now." in text_of(none)
+    assert "Secret 1 has no end date." in text_of(none)
     assert end_of(secret) is None
     first, _second, third = AuditEvent.objects.filter(tag=CHANGED).order_by("pk")
     assert first.before == {"ends_at": None}
@@ -108,7 +108,7 @@ def test_what_is_over_gets_no_other_end(
     with pytest.raises(Conflict, match="revoked"):
         secrets.move_end(secret=secret, ends_at=None, by=developer)
     answer = client.get(page_of(secret), follow=True)
-    assert "revoked already" in text_of(answer)
+    assert "This secret is already revoked." in text_of(answer)
     assert page_of(secret) not in answer.content.decode()
 
 

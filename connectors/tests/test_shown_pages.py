@@ -94,7 +94,9 @@ def test_done_wipes_and_leads_on(shown: Shown, developer: User, browser_of: Brow
     assert answer["Location"] == shown.after
     assert not OneTimeSecret.objects.exists()
     page = client.get(shown.after)
-    assert "not shown any more" in text_of(page) or "wiped here" in text_of(page)
+    assert "not shown again" in text_of(page) or "Saved? We’ve deleted our copy of the refresh token for" in text_of(
+        page
+    )
     assert not TOKEN.search(page.content.decode())
 
 
@@ -110,7 +112,7 @@ def test_done_without_the_tick_asks_for_it_and_loses_nothing(
 ) -> None:
     client = browser_of(developer)
     page = client.post(f"{shown.base}done/", {"idempotency_key": KEY})
-    assert "tick “I have stored it”" in text_of(page)
+    assert "Store it first, then select “I have stored it”." in text_of(page)
     assert shown.token in page.content.decode()
     assert OneTimeSecret.objects.exists()
 
@@ -120,7 +122,7 @@ def test_after_done_there_is_nothing_to_download(shown: Shown, developer: User, 
     shown.done(client)
     answer = shown.download(client)
     assert answer["Location"] == shown.after
-    assert "not shown any more" in text_of(client.get(shown.after))
+    assert "not shown again" in text_of(client.get(shown.after))
 
 
 def test_after_ten_minutes_there_is_nothing_to_download(

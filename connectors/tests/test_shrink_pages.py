@@ -87,7 +87,7 @@ def test_without_its_name_nothing_is_taken_away(
     form: dict[str, Any] = {"permissions": LESS, "reason": "Too much", "sure": "1"}
     page = browser_of(developer).post(url(program.connector), form if typed is None else {**form, "typed": typed})
     assert page.status_code == 400
-    assert "Type the name exactly as it stands here: “Shift Planner”." in text_of(page)
+    assert "Type the name exactly: “Shift Planner”." in text_of(page)
     assert "What will stop" in text_of(page), "the figures stay beside the question"
     again = form_to(page, url(program.connector))
     assert again.fields["permissions"] == LESS

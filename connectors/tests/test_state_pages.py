@@ -42,9 +42,9 @@ def exchange(program: Program) -> str:
 @pytest.mark.parametrize(
     ("verb", "says"),
     [
-        ("deactivate", "Live tokens go on working"),
-        ("suspend", "Every token is refused from the next request on"),
-        ("delete", "Every token and every secret ends now, for good. This cannot be undone."),
+        ("deactivate", "Deactivated: no more groups can add it. Live tokens keep working."),
+        ("suspend", "Every token is refused until you resume it."),
+        ("delete", "Every token and secret stops working for good. This can’t be undone."),
     ],
 )
 def test_each_verb_says_first_what_happens_to_live_tokens_and_a_look_changes_nothing(
@@ -101,7 +101,7 @@ def test_another_name_does_nothing(
 ) -> None:
     client = browser_of(developer)
     page = client.post(url(program.connector, verb), {"typed": typed})
-    assert "Type the name exactly as it stands here: “Shift Planner”." in text_of(page)
+    assert "Type the name exactly: “Shift Planner”." in text_of(page)
     assert state_of(program) is ConnectorState.LIVE
 
 
@@ -128,7 +128,7 @@ def test_somebody_who_was_faster_is_no_error(
     monkeypatch.setitem(states.VERBS, "deactivate", replace(act, service=slow))
     client = browser_of(developer)
     assert client.post(url(connector, "deactivate")).status_code == 302
-    assert "deactivated already" in text_of(client.get(f"/console/connectors/{connector.pk}/"))
+    assert "This connector is already deactivated." in text_of(client.get(f"/console/connectors/{connector.pk}/"))
 
 
 def test_a_verb_that_makes_no_sense_now_leads_back(connector: Connector, developer: User, browser_of: Browser) -> None:

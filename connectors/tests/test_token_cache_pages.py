@@ -40,7 +40,7 @@ def test_entrusted_it_says_how_it_stands_and_shows_no_credential(
     browser = browser_of(developer)
     assert "Keep it ready" in words(browser.get(page_of(program.grant)))
     answer = browser.post(page_of(program.grant), entrusted(program), follow=True)
-    assert "keeps an access token ready from now on" in words(answer)
+    assert "The console now keeps an access token ready." in words(answer)
     page = browser.get(page_of(program.grant))
     assert "GET /v1/accessToken/warm" in words(page)
     assert str(program.grant.pk) in words(page)
@@ -85,9 +85,11 @@ def test_troubles_and_refusals_are_seen(program: Program, developer: User, brows
 def test_stop_wipes_it_and_a_second_click_does_nothing(program: Program, developer: User, browser_of: Browsers) -> None:
     browser = browser_of(developer)
     browser.post(page_of(program.grant), entrusted(program))
-    assert "have been wiped" in words(browser.post(page_of(program.grant, "cached_token_stop"), follow=True))
+    assert "Stopped. The stored credentials and tokens are deleted." in words(
+        browser.post(page_of(program.grant, "cached_token_stop"), follow=True)
+    )
     assert not CachedToken.objects.exists()
-    assert "No access token is kept ready here" in words(
+    assert "No access token is kept ready." in words(
         browser.post(page_of(program.grant, "cached_token_stop"), follow=True)
     )
     assert browser.get(page_of(program.grant, "cached_token_stop")).status_code == 405

@@ -21,7 +21,7 @@ def test_a_passer_by_reports_and_the_owner_restores_without_scripts(
 ) -> None:
     passer_by = open_page(scripts=False)
     passer_by.goto("/console/report-leak/")
-    passer_by.get_by_label("The credential, or the text that it stands in").fill(f"TOKEN={program.refresh_token}")
+    passer_by.get_by_label("The credential, or the text that contains it").fill(f"TOKEN={program.refresh_token}")
     passer_by.get_by_role("button", name="Report").click()
     expect(passer_by.get_by_role("heading", name="Thank you")).to_be_visible()
 
@@ -31,5 +31,5 @@ def test_a_passer_by_reports_and_the_owner_restores_without_scripts(
     owner.goto("/console/")
     owner.get_by_role("link", name="Answer", exact=True).click()
     owner.get_by_role("button", name="Restore").click()
-    expect(owner.get_by_text("It is restored")).to_be_visible()
+    expect(owner.get_by_text("Restored. It works again.")).to_be_visible()
     assert Client().get("/v1/accessToken", headers=headers).status_code == 200

@@ -99,15 +99,15 @@ def test_what_is_not_kept_or_was_not_there_is_not_compared(old: Connector, progr
     [
         (1204, UsageBefore(UsageSums(1075)), "1,204 calls, 12 % more than in the 7 days before (1,075)."),
         (1, UsageBefore(UsageSums(4)), "1 call, 75 % fewer than in the 7 days before (4)."),
-        (1000, UsageBefore(UsageSums(999)), "1,000 calls, about as many as in the 7 days before (999)."),
-        (50, UsageBefore(UsageSums(4)), "50 calls, 12 times as many as in the 7 days before (4)."),
-        (3, UsageBefore(), "3 calls. There were none in the 7 days before."),
-        (0, UsageBefore(UsageSums(9)), "0 calls, after 9 in the 7 days before."),
-        (7, UsageBefore(is_kept=False), "7 calls. The 7 days before are not kept any more."),
+        (1000, UsageBefore(UsageSums(999)), "1,000 calls, about the same as in the previous 7 days (999)."),
+        (50, UsageBefore(UsageSums(4)), "50 calls, 12 times the previous 7 days (4)."),
+        (3, UsageBefore(), "3 calls, none in the previous 7 days."),
+        (0, UsageBefore(UsageSums(9)), "0 calls, 9 in the previous 7 days."),
+        (7, UsageBefore(is_kept=False), "7 calls. Data for the previous 7 days is no longer stored."),
         (
             7,
             UsageBefore(is_new=True),
-            "7 calls. There is nothing to compare with: this did not exist in the 7 days before.",
+            "7 calls. No data for the previous 7 days.",
         ),
     ],
 )
@@ -164,10 +164,10 @@ def test_the_page_says_in_which_zone_its_days_and_hours_are(
     assert "When (India Time)" in shown
     assert "Hours and days are in India Time." in shown
     assert "Thu 19 Mar 2026 1" in shown
-    assert "the one around midnight is all in one day" in shown
+    assert "May lag by seconds. Days are split at full UTC hours." in shown
     hours = text_of(browser.get(of(old), {"period": "48h"}))
     assert "20 Mar, 15:30 60" in hours
-    assert "The busiest of these hours had 60 calls: about 1 a minute." in hours
+    assert "Busiest hour: 60 calls, about 1 a minute." in hours
     assert [row[0] for row in lines_of(browser.get(of(old, "export/"), {"period": "7d"}))[1:]] == [
         "2026-03-18",
         "2026-03-20",

@@ -171,7 +171,7 @@ def test_without_calls_the_page_says_so_and_leads_to_help(
     program: Program, developer: User, browser_of: Browser
 ) -> None:
     page = browser_of(developer).get(of(program.connector))
-    assert "No calls in this time" in text_of(page)
+    assert "No calls in this period" in text_of(page)
     assert "/console/help/tokens/" in page.content.decode()
 
 

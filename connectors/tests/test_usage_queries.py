@@ -125,7 +125,7 @@ def test_more_use_costs_no_more_queries(
     for n in range(30):
         used(busy, f"GET v1/thing{n}", calls=1, ago=HOUR)
     assert cost() == few
-    assert "And 11 endpoints more." in text_of(client.get(f"/console/connectors/{connector.pk}/state/suspend/"))
+    assert "And 11 more endpoints." in text_of(client.get(f"/console/connectors/{connector.pk}/state/suspend/"))
 
 
 # What is kept of a whole connector ------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ def test_a_colleague_finds_it_on_the_connectors_page_and_lets_it_act(
     browser = browser_of(member)
     assert page_of(connector) in browser.get(reverse("connectors:details", args=[connector.pk])).content.decode()
     text = browser.get(page_of(connector)).content.decode()
-    assert "can post messages" in text
+    assert "Post messages" in text
     answer = generate(browser, connector, member)
     grant = Grant.objects.get()
     assert (grant.kind, grant.person, grant.granted_by, grant.confirmed_by) == (
@@ -54,7 +54,7 @@ def test_a_colleague_finds_it_on_the_connectors_page_and_lets_it_act(
     handoff = Handoff.objects.get()
     assert answer["Location"] == reverse("connectors:handoff", args=[handoff.pk])
     page = browser.get(answer["Location"]).content.decode()
-    assert "may act for this person" in page
+    assert "to act for this person." in page
     assert "in this group" not in page
 
 
@@ -68,8 +68,8 @@ def test_what_the_connector_asks_for_since_the_page_was_shown_is_shown_first(
     answer = generate(browser, connector, member, shown=shown)
     assert answer.status_code == 409
     text = answer.content.decode()
-    assert "asks for something else by now" in text
-    assert "can read and change every group of the organisation and its members" in text
+    assert "now asks for something else. Check it again." in text
+    assert "Read and change every group of the organisation and its members, for an organisation admin" in text
     assert not Grant.objects.exists()
     generate(browser, connector, member)
     assert "tenant" in Grant.objects.get().permissions
@@ -191,7 +191,7 @@ def test_everything_that_acts_for_one_is_listed_however_it_came_to_that(
 
 
 def test_nothing_acts_for_one_yet(stranger: User, browser_of: BrowserOf) -> None:
-    assert "Nothing acts for you" in browser_of(stranger).get(reverse("connectors:acting")).content.decode()
+    assert "No connectors" in browser_of(stranger).get(reverse("connectors:acting")).content.decode()
     assert Client().get(reverse("connectors:acting"))["Location"].startswith("/accounts/login/")
 
 
@@ -212,7 +212,7 @@ def test_the_list_asks_the_database_as_often_for_many_as_for_one(
 
 def test_its_name_ends_it_and_twice_is_once(connector: Connector, member: User, browser_of: BrowserOf) -> None:
     grant, browser = let_in_by_pin(connector, member), browser_of(member)
-    assert "is refused from the next request on" in browser.get(end_of(grant)).content.decode()
+    assert "All its tokens for this group are refused at once." in browser.get(end_of(grant)).content.decode()
     assert Grant.objects.present().exists(), "looking ends nothing"
     for _click in range(2):
         assert browser.post(end_of(grant), {"typed": "shift planner"})["Location"] == reverse("connectors:acting")

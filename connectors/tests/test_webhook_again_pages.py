@@ -45,9 +45,9 @@ def test_one_delivery_is_sent_again_from_the_list_as_it_is_filtered(
     assert form.send(client)["Location"] == here
     failed.refresh_from_db()
     assert (failed.state, failed.tries) == ("waiting", 0)
-    assert "It is on its way again." in text_of(client.get(here))
+    assert "Redelivery queued." in text_of(client.get(here))
     form.send(client)
-    assert "It waits to be sent already." in text_of(client.get(here))
+    assert "It is already queued." in text_of(client.get(here))
 
 
 def test_no_link_leads_elsewhere_after_it(hook: Webhook, developer: User, browser_of: Browser) -> None:
@@ -61,13 +61,13 @@ def test_all_that_failed_is_sent_again(hook: Webhook, developer: User, browser_o
         happened(hook, state="failed", tries=6)
     client = browser_of(developer)
     page = client.get(at(hook))
-    assert "Redeliver all 3 that failed" in text_of(page)
+    assert "Redeliver all 3 failed" in text_of(page)
     form = form_to(page, at(hook, "webhook_redeliver_failed"))
     form.send(client)
     assert not hook.deliveries.filter(state="failed").exists()
-    assert "3 deliveries are on their way again." in text_of(client.get(at(hook)))
+    assert "3 deliveries queued." in text_of(client.get(at(hook)))
     form.send(client)
-    assert "Nothing had failed for good" in text_of(client.get(at(hook)))
+    assert "No failed deliveries left." in text_of(client.get(at(hook)))
 
 
 def test_a_replay_says_first_how_many(hook: Webhook, developer: User, browser_of: Browser) -> None:
@@ -81,14 +81,14 @@ def test_a_replay_says_first_how_many(hook: Webhook, developer: User, browser_of
     assert set(hook.deliveries.values_list("pk", "state")) == before
     assert form.send(client)["Location"] == at(hook)
     assert hook.deliveries.filter(state="waiting").count() == 4
-    assert "2 deliveries are on their way again." in text_of(client.get(at(hook)))
+    assert "2 deliveries queued." in text_of(client.get(at(hook)))
     assert "3 of them arrived once already" in text_of(client.get(url, {"since": "2020-01-01T00:00"}))
 
 
 @pytest.mark.parametrize(
     ("since", "says"),
     [
-        ("", "Choose the moment"),
+        ("", "Choose when to start."),
         ("yesterday", "Enter a date and a time"),
         ("2999-01-01T00:00", "still to come"),
         ("9999-99-99T99:99", "Enter a date and a time"),
@@ -112,10 +112,10 @@ def test_while_it_is_inactive_nothing_is_offered_or_sent_again(
     management.pause(webhook=hook, by=developer)
     assert [form.method for form in forms_of(client.get(at(hook))) if "again" in form.action] == []
     since = {"since": "2020-01-01T00:00"}
-    assert "wake it first" in text_of(client.get(at(hook, "webhook_replay"), since))
-    assert "wake it first" in text_of(client.post(at(hook, "webhook_replay"), since))
+    assert "The webhook is inactive. Resume it first." in text_of(client.get(at(hook, "webhook_replay"), since))
+    assert "The webhook is inactive. Resume it first." in text_of(client.post(at(hook, "webhook_replay"), since))
     for url in (at(hook, "webhook_redeliver", failed.pk), at(hook, "webhook_redeliver_failed")):
-        assert "wake it first" in text_of(client.post(url, follow=True))
+        assert "The webhook is inactive. Resume it first." in text_of(client.post(url, follow=True))
     assert not hook.deliveries.filter(state="waiting").exists()
 
 

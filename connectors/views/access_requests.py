@@ -40,7 +40,7 @@ PILLS = {
 SHOWS = {
     "": STATUSES[PILLS[RequestState.WAITING]].word,
     **{state.value: STATUSES[pill].word for state, pill in PILLS.items() if state is not RequestState.WAITING},
-    "earlier": gettext_lazy("Answered or ended"),
+    "earlier": gettext_lazy("Closed"),
     "all": gettext_lazy("All requests"),
 }
 
@@ -100,7 +100,7 @@ def send(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         except (RuleBroken, TooSoon) as broken:
             form.add_error(broken.field if broken.field in form.fields else None, str(broken))
         else:
-            messages.success(request, _("The request is made. Send the link to an admin of the group."))
+            messages.success(request, _("Request created. Send the link to a group admin."))
             return redirect("connectors:request", connector.pk, asked.pk)
     return _form_page(request, connector, form, status=400)
 
@@ -155,7 +155,7 @@ def withdraw(request: HttpRequest, connector_id: UUID, request_id: UUID) -> Http
     except Conflict as over:
         messages.info(request, str(over))
     else:
-        messages.success(request, _("The request is withdrawn. Its link can no longer be answered."))
+        messages.success(request, _("Request withdrawn. Its link no longer works."))
     return redirect("connectors:request", connector.pk, asked.pk)
 
 
@@ -184,7 +184,7 @@ def where(asked: AccessRequest) -> str:
     if asked.target_name:
         return asked.target_name
     if asked.by_link:
-        return _("Whoever gets the link")
+        return _("Request link")
     return _("Group %(id)s") % {"id": asked.target.partition(":")[2]}
 
 
@@ -218,7 +218,7 @@ class ReasonForm(forms.Form):
         label=gettext_lazy("Reason"),
         required=False,
         max_length=LONGEST_REASON,
-        help_text=gettext_lazy("The group’s admin reads it: say what the program will do, and for whom."),
+        help_text=gettext_lazy("Tell the group admin what the program does, and for whom."),
         widget=forms.Textarea(attrs={"rows": 3, "maxlength": LONGEST_REASON}),
     )
 
@@ -229,10 +229,7 @@ class RequestForm(PermissionsForm, WithEndDate, ReasonForm):
     group = forms.CharField(
         label=gettext_lazy("Group ID"),
         required=False,
-        help_text=gettext_lazy(
-            "If you know it: the request then waits for that group’s admins. Leave it empty, and you get a link; the "
-            "admin who opens it chooses the group."
-        ),
+        help_text=gettext_lazy("If empty, you get a link, and the admin who opens it chooses the group."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "maxlength": 300}),
     )
     once = forms.CharField(widget=forms.HiddenInput, required=False)
@@ -250,9 +247,7 @@ class RequestForm(PermissionsForm, WithEndDate, ReasonForm):
         address = IN_AN_ADDRESS.search(typed)
         key = ids.parse_guid(address[1] if address else typed) if typed else None
         if typed and key is None:
-            raise ValidationError(
-                _("A group ID looks like 0192f3a4-5b6c-7d8e-9f01-23456789abcd. Leave it empty if you do not know it.")
-            )
+            raise ValidationError(_("A group ID looks like 0192f3a4-5b6c-7d8e-9f01-23456789abcd."))
         return key
 
     @classmethod

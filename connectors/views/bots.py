@@ -29,14 +29,14 @@ class BotForm(forms.Form):
 
     name = forms.CharField(
         label=gettext_lazy("Name"),
-        help_text=gettext_lazy("People in the group see it as the sender, like “Shift reminders”."),
+        help_text=gettext_lazy("Shown as the sender, like “Shift reminders”."),
         error_messages={"required": gettext_lazy("Give the bot a name.")},
         widget=forms.TextInput(attrs={"maxlength": LONGEST_NAME, "autocomplete": "off"}),
     )
     picture = forms.CharField(
         label=gettext_lazy("Picture"),
         required=False,
-        help_text=gettext_lazy("Its web address, like https://example.com/bot.png. Programs get it with each message."),
+        help_text=gettext_lazy("An https address, like https://example.com/bot.png."),
         widget=forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off", "spellcheck": "false"}),
     )
 
@@ -70,7 +70,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     user = user_of(request)
     connector = connectors.get_own_connector(user, connector_id)
     if not _may_post(connector):
-        messages.info(request, _("Add the permission “Text Message” first: bots are there to post."))
+        messages.info(request, _("Bots can only post: add the permission “Text Message” first."))
         return redirect("connectors:bots", connector_id)
     form = BotForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
@@ -87,7 +87,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         else:
             messages.success(
                 request,
-                _("“%(name)s” is made. It posts nowhere yet: put it into a group next.") % {"name": made.name},
+                _("“%(name)s” created. Add it to a group next.") % {"name": made.name},
             )
             return redirect("connectors:bots", connector_id)
     context = {
@@ -143,7 +143,7 @@ def remove(request: HttpRequest, connector_id: UUID, bot_id: UUID) -> HttpRespon
     if request.method == "POST" and form.is_valid():
         require_reauthentication(request)
         services.remove(connector=connector, bot_id=bot.pk, by=user)
-        messages.success(request, _("“%(name)s” is deleted. Its tokens are refused from now on.") % {"name": bot.name})
+        messages.success(request, _("“%(name)s” deleted. Its tokens are refused.") % {"name": bot.name})
         return redirect("connectors:bots", connector_id)
     context = {
         "connector": connector,
@@ -164,7 +164,7 @@ def _was_deleted(connector: Connector, bot_id: UUID) -> bool:
 
 
 def _deleted_already(request: HttpRequest, connector: Connector) -> HttpResponse:
-    messages.info(request, _("This bot is deleted already."))
+    messages.info(request, _("This bot is already deleted."))
     return redirect("connectors:bots", connector.pk)
 
 

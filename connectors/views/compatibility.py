@@ -20,99 +20,96 @@ from kaizala_console.api.compatibility import CompatibilityQuirk
 # What the program does, and how it is written today.
 WORDS: Final = {
     CompatibilityQuirk.DOUBLE_SLASH: (
-        _("Slashes are doubled in the path"),
-        _("One slash: join the endpoint URL and “/v1/…” without a second one."),
+        _("Doubled slashes in the path"),
+        _("Use one slash between the endpoint URL and “/v1/…”."),
     ),
-    CompatibilityQuirk.NO_VERSION: (_("“/v1” is left out of the path"), _("Begin every path with “/v1/”.")),
+    CompatibilityQuirk.NO_VERSION: (_("No “/v1” in the path"), _("Start every path with “/v1/”.")),
     CompatibilityQuirk.OTHER_CASE_PATH: (
-        _("The path is written in other capitals"),
-        _("Write paths as the API description does, like “/v1/groups/{groupId}/subGroups”."),
+        _("Different capitals in the path"),
+        _("Use the API description’s spelling, like “/v1/groups/{groupId}/subGroups”."),
     ),
-    CompatibilityQuirk.TRAILING_SLASH: (_("The path ends with a slash"), _("End the path without a slash.")),
+    CompatibilityQuirk.TRAILING_SLASH: (_("Trailing slash in the path"), _("Remove the trailing slash.")),
     CompatibilityQuirk.GROUP_ID_SUFFIX: (
-        _("Group IDs end with “@” and a number"),
-        _("Send the GUID alone, as it stands in our answers."),
+        _("Group IDs with “@” and a number"),
+        _("Send only the GUID, as in our answers."),
     ),
     CompatibilityQuirk.SUBSCRIBERS_BY_GET: (
-        _("Subscribers are listed with GET"),
+        _("GET to list subscribers"),
         _("POST to the same path, with “cursor” and “count” in the body."),
     ),
     CompatibilityQuirk.BOT: (
-        _("It works with bots (“/v1/bot”)"),
-        _(
-            "Just like this: nothing needs to change. Bots are kept here, with their names and pictures, and a bot’s "
-            "token posts in the groups that the bot stands in."
-        ),
+        _("Bots (“/v1/bot”)"),
+        _("Nothing to change. Bots keep their name and picture here, and a bot’s token posts in the groups it is in."),
     ),
     CompatibilityQuirk.ACTION_PROPERTIES: (
-        _("It changes properties of actions"),
+        _("Properties of actions are changed"),
         _("Nothing to change. Properties are stored and returned; the console doesn’t act on them."),
     ),
     CompatibilityQuirk.FIND_GROUPS: (
-        _("It finds groups with “/v1/tenant/findGroupsByQuery”"),
+        _("Groups found with “/v1/tenant/findGroupsByQuery”"),
         _("Nothing to change. Only groups that the token reaches are found."),
     ),
     CompatibilityQuirk.OLD_HOST: (
-        _("It calls a host of kaiza.la"),
-        _("Call this console by its own name: the “endpointUrl” that comes with each access token."),
+        _("A kaiza.la host"),
+        _("Use the “endpointUrl” that comes with each access token."),
     ),
     CompatibilityQuirk.TOKEN_HEADER: (
-        _("The access token comes in the header “accessToken”"),
-        _("“Authorization: Bearer” and the token, which libraries and proxies know to keep out of logs."),
+        _("Access token in the header “accessToken”"),
+        _("Use “Authorization: Bearer”, which libraries and proxies keep out of logs."),
     ),
     CompatibilityQuirk.NO_CONTENT_TYPE: (
-        _("Bodies come without a Content-Type"),
+        _("No Content-Type"),
         _("Send “Content-Type: application/json”."),
     ),
     CompatibilityQuirk.OTHER_CONTENT_TYPE: (
-        _("JSON comes under another Content-Type"),
+        _("JSON with another Content-Type"),
         _("Send “Content-Type: application/json”."),
     ),
-    CompatibilityQuirk.BYTE_ORDER_MARK: (_("Bodies begin with a byte-order mark"), _("UTF-8 without one.")),
+    CompatibilityQuirk.BYTE_ORDER_MARK: (_("Byte-order mark"), _("Send UTF-8 without one.")),
     CompatibilityQuirk.UNQUOTED_NAMES: (
-        _("Property names have no quotes"),
-        _("Put them in double quotes, or have a JSON library write the body."),
+        _("Property names without quotes"),
+        _("Use double quotes, or a JSON library."),
     ),
     CompatibilityQuirk.SINGLE_QUOTES: (
-        _("Texts are in single quotes"),
-        _("Double quotes. In Python, “json.dumps(…)” writes them; “str(…)” does not."),
+        _("Single quotes"),
+        _("Use double quotes. In Python, “json.dumps(…)” writes them; “str(…)” does not."),
     ),
     CompatibilityQuirk.TRAILING_COMMA: (
-        _("A comma stands after the last entry"),
-        _("No comma before a closing bracket."),
+        _("Trailing comma"),
+        _("Remove the comma before the closing bracket."),
     ),
-    CompatibilityQuirk.COMMENTS: (_("There are comments in bodies"), _("JSON has none.")),
+    CompatibilityQuirk.COMMENTS: (_("Comments in the body"), _("JSON has no comments.")),
     CompatibilityQuirk.PYTHON_WORDS: (
-        _("True, False and None are written as in Python"),
-        _("true, false and null. In Python, “json.dumps(…)” writes them."),
+        _("Python’s True, False and None"),
+        _("Use true, false and null. In Python, “json.dumps(…)” writes them."),
     ),
     CompatibilityQuirk.OTHER_JSON: (
-        _("Bodies are nearly JSON"),
-        _("Have a JSON library write the body."),
+        _("Almost JSON"),
+        _("Use a JSON library."),
     ),
     CompatibilityQuirk.OTHER_CASE_NAME: (
-        _("Property names are written in other capitals"),
-        _("Write them as the API description does: mostly with a small first letter."),
+        _("Different capitals in property names"),
+        _("Use the API description’s spelling, mostly with a small first letter."),
     ),
     CompatibilityQuirk.OTHER_NAME: (
-        _("Properties are called by an older name"),
+        _("Older property names"),
         _("Use the name in the API description, like “showDetails” for “showDetail”."),
     ),
     CompatibilityQuirk.OTHER_CASE_VALUE: (
-        _("Fixed words are written in other capitals"),
-        _("Write them as the API description does, like “Survey”."),
+        _("Different capitals in fixed values"),
+        _("Use the API description’s spelling, like “Survey”."),
     ),
     CompatibilityQuirk.NUMBER_FOR_NAME: (
-        _("Fixed words come as their number"),
-        _("Send the word: it says what is meant."),
+        _("Numbers for fixed values"),
+        _("Send the word."),
     ),
     CompatibilityQuirk.TEXT_FOR_VALUE: (
-        _("Numbers, times or true and false come as text"),
+        _("Numbers, times or booleans as text"),
         _("Send them without quotes."),
     ),
     CompatibilityQuirk.NUMBER_FOR_TEXT: (
-        _("Texts come as numbers"),
-        _("Put them in quotes: a number loses its leading zeros."),
+        _("Numbers for text"),
+        _("Use quotes: a number loses its leading zeros."),
     ),
 }
 

@@ -52,7 +52,7 @@ SORTS = {
     "newest": gettext_lazy("Newest first"),
     "oldest": gettext_lazy("Oldest first"),
     "used": gettext_lazy("Last used first"),
-    "ends": gettext_lazy("Next to end first"),
+    "ends": gettext_lazy("Ends next"),
 }
 NAMED_IN_A_ROW = 3
 
@@ -328,9 +328,7 @@ class LogoForm(forms.Form):
 
     logo = forms.FileField(
         label=gettext_lazy("Picture"),
-        help_text=gettext_lazy(
-            "PNG, JPEG or WebP, up to 256 kB, each side between 32 and 1024 pixels. Shown small: a square is best."
-        ),
+        help_text=gettext_lazy("PNG, JPEG or WebP, up to 256 kB, 32 to 1024 pixels a side. Square is best."),
         error_messages={
             "required": gettext_lazy("Choose a picture."),
             "empty": gettext_lazy("Choose a picture: this file is empty."),
@@ -359,7 +357,7 @@ def logo(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         except RuleBroken as broken:
             add_broken_rule(form, broken)
         else:
-            messages.success(request, _("The logo is saved."))
+            messages.success(request, _("Logo saved."))
             return redirect("connectors:details", connector_id)
     change = reverse("connectors:change", args=[connector_id])
     crumbs = links.connector_crumbs(connector, (_("Change details"), change), (_("Logo"), ""))
@@ -373,7 +371,7 @@ def remove_logo(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Without a logo from now on; twice is once."""
     user = user_of(request)
     connectors.remove_logo(connector=connector_queries.get_own_connector(user, connector_id), by=user)
-    messages.success(request, _("The logo is removed."))
+    messages.success(request, _("Logo removed."))
     return redirect("connectors:details", connector_id)
 
 

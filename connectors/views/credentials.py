@@ -121,16 +121,16 @@ def end_date(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpRe
 
 def _why_over(secret: ConnectorSecret) -> str:
     if secret.revoked_at:
-        return _("This secret is revoked already.")
+        return _("This secret is already revoked.")
     if secret.reported_at:
         return _("This secret was reported as leaked. Revoke or restore it first.")
-    return _("This secret has ended already. Add another one.")
+    return _("This secret has already ended. Add another one.")
 
 
 def _until(secret: ConnectorSecret) -> str:
     if secret.expires_at is None:
-        return _("Secret %(slot)s has no end date now.") % {"slot": secret.slot}
-    return _("Secret %(slot)s is refused from %(when)s on.") % {
+        return _("Secret %(slot)s has no end date.") % {"slot": secret.slot}
+    return _("Secret %(slot)s ends %(when)s.") % {
         "slot": secret.slot,
         "when": moments.exact(secret.expires_at),
     }
@@ -143,7 +143,7 @@ def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResp
     user = user_of(request)
     secret = connectors.get_own_secret(user, connector_id, secret_id)
     if secret.revoked_at:
-        messages.info(request, _("This secret is revoked already."))
+        messages.info(request, _("This secret is already revoked."))
         return redirect(_tab(connector_id))
     typed = request.POST if request.method == "POST" else None
     why = LEAKED if secret.reported_at else UNUSED
@@ -155,7 +155,7 @@ def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResp
         except Conflict as already:
             messages.info(request, str(already))
         else:
-            messages.success(request, _("The secret is revoked: the next exchange with it is refused."))
+            messages.success(request, _("Secret revoked: the next exchange with it is refused."))
         return redirect(_tab(connector_id))
     connector = secret.connector
     others = ConnectorSecret.objects.live(clock.now()).filter(connector=connector).exclude(pk=secret.pk)

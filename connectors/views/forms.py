@@ -31,28 +31,26 @@ class DetailsForm(forms.Form):
 
     name = forms.CharField(
         label=gettext_lazy("Name"),
-        help_text=gettext_lazy("Group admins see it when they add the connector: say what the program does."),
+        help_text=gettext_lazy("Group admins see this when they add the connector."),
         error_messages={"required": gettext_lazy("Give the connector a name.")},
         widget=forms.TextInput(attrs={"maxlength": rules.LONGEST_NAME, "autocomplete": "off"}),
     )
     description = forms.CharField(
         label=gettext_lazy("Description"),
         required=False,
-        help_text=gettext_lazy("A sentence or two about what it does in a group, and for whom."),
+        help_text=gettext_lazy("What it does in a group, and for whom."),
         widget=forms.Textarea(attrs={"rows": 3, "maxlength": rules.LONGEST_DESCRIPTION}),
     )
     home_page = forms.CharField(
         label=gettext_lazy("Home page"),
         required=False,
-        help_text=gettext_lazy("Where people can read about it, like https://example.com."),
+        help_text=gettext_lazy("For example, https://example.com."),
         widget=forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off", "spellcheck": "false"}),
     )
     redirect_urls = forms.CharField(
         label=gettext_lazy("Redirect URLs"),
         required=False,
-        help_text=gettext_lazy(
-            "One a line. Needed only if people will sign in to your program with Kaizala; most connectors have none."
-        ),
+        help_text=gettext_lazy("One per line. Only needed for sign-in with Kaizala."),
         widget=forms.Textarea(attrs={"rows": 2, "inputmode": "url", "autocomplete": "off", "spellcheck": "false"}),
     )
 
@@ -97,7 +95,7 @@ class PermissionsForm(forms.Form):
         choices=PERMISSION_CHOICES,
         widget=forms.CheckboxSelectMultiple,
         error_messages={
-            "required": gettext_lazy("Choose at least one permission: without any, the connector could do nothing."),
+            "required": gettext_lazy("Choose at least one permission."),
             "invalid_choice": gettext_lazy("This is not a permission of a connector."),
         },
     )
@@ -117,7 +115,7 @@ class TypedNameForm(forms.Form):
     def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._name = name
-        self._mismatch = _("Type the name exactly as it stands here: “%(name)s”.") % {"name": name}
+        self._mismatch = _("Type the name exactly: “%(name)s”.") % {"name": name}
         self.fields["typed"].help_text = _("Type “%(name)s” to confirm.") % {"name": name}
         self.fields["typed"].error_messages["required"] = self._mismatch
 
@@ -134,10 +132,10 @@ LEAKED, UNUSED = "leaked", "unused"
 def why_revoked(**options: Any) -> forms.ChoiceField:
     """The question that decides whether access tokens end with a secret."""
     return forms.ChoiceField(
-        label=gettext_lazy("Why do you revoke it?"),
+        label=gettext_lazy("Why revoke it?"),
         choices=[
-            (LEAKED, gettext_lazy("It leaked. Access tokens end now; programs fetch new ones.")),
-            (UNUSED, gettext_lazy("It is no longer used. Access tokens work until they expire, 24 hours at most.")),
+            (LEAKED, gettext_lazy("It leaked: access tokens end now, and programs get new ones.")),
+            (UNUSED, gettext_lazy("It’s no longer used: access tokens work until they expire, at most 24 hours.")),
         ],
         widget=forms.RadioSelect,
         **options,
@@ -194,8 +192,8 @@ class WithEndDate(forms.Form):
     end_date = forms.DateField(
         label=gettext_lazy("End date"),
         required=False,
-        help_text=gettext_lazy("The access ends at the end of this day. Leave it empty for no end date."),
-        error_messages={"invalid": gettext_lazy("Enter a date, like 2030-12-31, or leave it empty.")},
+        help_text=gettext_lazy("Access ends at the end of this day. Empty for no end date."),
+        error_messages={"invalid": gettext_lazy("Enter a date like 2030-12-31, or leave this empty.")},
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
 
@@ -205,9 +203,9 @@ class WithEndDate(forms.Form):
             return None
         today = timezone.localdate(clock.now())
         if chosen < today:
-            raise forms.ValidationError(_("This day has passed. Choose today or a later day, or leave it empty."))
+            raise forms.ValidationError(_("This day has passed. Choose a later day, or leave this empty."))
         if chosen.year > today.year + MOST_YEARS:
-            raise forms.ValidationError(_("Choose a day within the next hundred years, or leave it empty."))
+            raise forms.ValidationError(_("Choose a day within the next hundred years, or leave this empty."))
         return chosen
 
     def ends_at(self) -> dt.datetime | None:
@@ -225,7 +223,7 @@ class SecretEndForm(WithEndDate):
         super().__init__(*args, **kwargs)
         self.fields["end_date"].label = gettext_lazy("End date of the secret")
         self.fields["end_date"].help_text = gettext_lazy(
-            "The secret is refused from the end of this day on. Leave it empty for no end date."
+            "The secret stops working at the end of this day. Empty for no end date."
         )
         self.fields["end_date"].widget.attrs["min"] = timezone.localdate(clock.now()).isoformat()
 

@@ -85,7 +85,7 @@ def inbox(request: HttpRequest, *, asked_of: Callable[[HttpRequest, User], list[
                 "current": not earlier,
             },
             {
-                "label": _("Earlier"),
+                "label": _("Closed"),
                 "url": links.url_with(request, show="earlier", cursor=None),
                 "current": earlier,
             },
@@ -146,7 +146,7 @@ def refuse(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
         except (Conflict, RuleBroken) as too_late:
             messages.info(request, str(too_late))
         else:
-            says = _("Refused. The sealed token is wiped, and %(admin)s is told.")
+            says = _("Refused. The token is deleted, and we notified %(admin)s.")
             messages.success(request, says % {"admin": found.grant.granter_name})
         return redirect("connectors:handoff", handoff_id)
     if get_current_state(found) is not HandoffState.WAITING:
@@ -156,7 +156,7 @@ def refuse(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@reauthentication_required(button_label=gettext_lazy("Issue again"))
+@reauthentication_required(button_label=gettext_lazy("Regenerate"))
 def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """GET tells what would happen, POST does it; for both sides. Twice is once: the same new handoff."""
     user = user_of(request)
@@ -168,16 +168,16 @@ def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
             messages.error(request, str(refused))
             return redirect("connectors:handoff", handoff_id)
         if get_current_state(again) is HandoffState.WAITING:
-            messages.success(request, _("Issued again: a new token is sealed in this handoff."))
+            messages.success(request, _("Regenerated: claim the new token here."))
         else:
-            messages.info(request, _("A newer one was issued already, and opened. This is it."))
+            messages.info(request, _("A newer token was already claimed. This is it."))
         return redirect("connectors:handoff", again.pk)
     if not _may_be_issued_again(found):
         return redirect("connectors:handoff", handoff_id)
     context = {
         "handoff": found,
         "in_use": get_current_state(found) is HandoffState.CLAIMED,
-        "crumbs": _crumbs(found, (_("Issue again"), "")),
+        "crumbs": _crumbs(found, (_("Regenerate"), "")),
     }
     return render(request, "connectors/handoff_reissue.html", context)
 
@@ -298,7 +298,7 @@ def _describe_seal(handoff: Handoff) -> str:
 
 def _told_step(handoff: Handoff) -> Step:
     """Home tells at once; the mail may take a while, or never arrive."""
-    label, notice = _("Told"), handoff.notice
+    label, notice = _("Notified"), handoff.notice
     if notice is not None and notice.sent_at:
         return _step(label, "done", at=notice.sent_at, by=handoff.connector.owner.name, note=_("by mail and on Home"))
     if notice is not None and notice.gave_up_at:
@@ -309,16 +309,16 @@ def _told_step(handoff: Handoff) -> Step:
 
 
 def _opened_step(handoff: Handoff, *, is_next: bool) -> Step:
-    label, state = _("Opened"), get_current_state(handoff)
+    label, state = _("Claimed"), get_current_state(handoff)
     if state is HandoffState.CLAIMED:
         address = _("from %(address)s") % {"address": handoff.claimed_from} if handoff.claimed_from else ""
-        by_program = _("by its own program") if handoff.claimed_by_program else ""
+        by_program = _("by the program") if handoff.claimed_by_program else ""
         note = ", ".join(filter(None, (by_program, address))) or None
         return _step(label, "done", at=handoff.claimed_at, by=handoff.claimer_name, note=note)
     if state is HandoffState.REFUSED:
         return _step(label, "failed", at=handoff.refused_at, note=_("refused by the developer"))
     if state is HandoffState.EXPIRED:
-        return _step(label, "failed", at=handoff.expired_at or handoff.expires_at, note=_("expired, nobody opened it"))
+        return _step(label, "failed", at=handoff.expired_at or handoff.expires_at, note=_("expired unclaimed"))
     if state is HandoffState.WITHDRAWN:
         return _step(label, "failed", at=handoff.withdrawn_at, note=_("withdrawn"))
     return _step(label, "now" if is_next else "todo") | {"until": handoff.expires_at}
@@ -334,5 +334,5 @@ def _works_step(handoff: Handoff) -> Step:
     if token.revoked_at:
         return _step(label, "failed", at=token.revoked_at, note=_("the token was ended"))
     if token.expires_at <= clock.now():
-        return _step(label, "failed", at=token.expires_at, note=_("the token was never used"))
+        return _step(label, "failed", at=token.expires_at, note=_("never used"))
     return _step(label, "now", note=_("once the program uses it"))

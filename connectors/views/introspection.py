@@ -43,19 +43,19 @@ class InspectorForm(forms.Form):
         label=gettext_lazy("Token"),
         max_length=introspection.LONGEST_TEXT,
         help_text=gettext_lazy(
-            "An access token, a refresh token or a secret. For what is yours, its first 21 characters are enough."
+            "An access token, refresh token or secret. For your own, the first 21 characters are enough."
         ),
         error_messages={"required": gettext_lazy("Paste a token first.")},
         widget=_Forgetful(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false", "class": "mono"}),
     )
     call = forms.ChoiceField(
-        label=gettext_lazy("Would this call work?"), required=False, help_text=gettext_lazy("If you want to know.")
+        label=gettext_lazy("Would this call work?"), required=False, help_text=gettext_lazy("Optional check.")
     )
     group_id = forms.CharField(
         label=gettext_lazy("On the group"),
         max_length=64,
         required=False,
-        help_text=gettext_lazy("The group ID, as the program sends it."),
+        help_text=gettext_lazy("As the program sends it."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
     )
 
@@ -105,4 +105,4 @@ def inspector(request: HttpRequest) -> HttpResponse:
 def _not_too_often(user: User) -> None:
     refusal = rate_limit.hit(Limit(f"inspector:{user.pk}", PER_MINUTE))
     if refusal is not None:
-        raise TooSoon(_("You inspected many tokens just now. Please wait a minute."), retry_after=refusal.retry_after)
+        raise TooSoon(_("Too many tokens inspected. Try again in a minute."), retry_after=refusal.retry_after)

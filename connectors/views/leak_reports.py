@@ -47,8 +47,8 @@ class ReportForm(forms.Form):
     """A credential that somebody found, or the text around it."""
 
     credential = forms.CharField(
-        label=gettext_lazy("The credential, or the text that it stands in"),
-        help_text=gettext_lazy("It begins with kzcs_, kzrt_ or kzat_. What you paste is not kept."),
+        label=gettext_lazy("The credential, or the text that contains it"),
+        help_text=gettext_lazy("It begins with kzcs_, kzrt_ or kzat_. We don’t store what you paste."),
         max_length=leak_reports.LONGEST_TEXT,
         error_messages={"required": gettext_lazy("Paste what you found.")},
         widget=_Unrepeated(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}),
@@ -57,7 +57,7 @@ class ReportForm(forms.Form):
         label=gettext_lazy("Where you found it"),
         required=False,
         max_length=leak_reports.LONGEST_WHERE,
-        help_text=gettext_lazy("An address, a file, a line. Its owner will read it."),
+        help_text=gettext_lazy("An address, file or line. The owner sees it."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
@@ -66,7 +66,7 @@ class RevokeForm(forms.Form):
     """Whether what was made with a secret that leaked ends with it: yes, unless the owner says otherwise."""
 
     end_access_tokens = forms.BooleanField(
-        label=gettext_lazy("End access tokens now"),
+        label=gettext_lazy("Revoke access tokens now"),
         help_text=gettext_lazy("All access tokens of this connector stop working. Programs fetch new ones."),
         required=False,
         initial=True,
@@ -134,14 +134,14 @@ def revoke(request: HttpRequest, connector_id: UUID, report_id: UUID) -> HttpRes
     form = RevokeForm(request.POST)
     end_access_tokens = form.is_valid() and form.cleaned_data["end_access_tokens"]
     act = partial(leak_reports.revoke, end_access_tokens=end_access_tokens)
-    return _answer(request, connector_id, report_id, act, _("It is revoked for good."))
+    return _answer(request, connector_id, report_id, act, _("Revoked."))
 
 
 @require_POST
 @reauthentication_required(button_label=gettext_lazy("Restore"))
 def restore(request: HttpRequest, connector_id: UUID, report_id: UUID) -> HttpResponse:
     """ "Restore": it is where it should be; accept it again."""
-    return _answer(request, connector_id, report_id, leak_reports.restore, _("It is restored: accepted from now on."))
+    return _answer(request, connector_id, report_id, leak_reports.restore, _("Restored. It works again."))
 
 
 def _answer(

@@ -93,7 +93,7 @@ def consent(request: HttpRequest, consent_id: str) -> HttpResponse:
     entry = _find(request, consent_id)
     if entry is None:
         return _problem(
-            request, _("This question is too old, or was not asked in this browser. Start again from the program.")
+            request, _("This request expired, or was not started in this browser. Start again from the program.")
         )
     user = user_of(request)
     try:
@@ -106,7 +106,7 @@ def consent(request: HttpRequest, consent_id: str) -> HttpResponse:
             return _back(oauth.decline(asked))
         person = _chosen_person(request, user)
         if person is None:
-            return _page(request, asked, problem=_("Choose the number that it is to act for."), status=400)
+            return _page(request, asked, problem=_("Choose a number."), status=400)
         require_reauthentication(request)
         as_shown = frozenset(request.POST.get("shown", "").split())
         return _back(oauth.approve(query=entry.query, person=person, by=user, request_key=entry.key, as_shown=as_shown))
@@ -150,14 +150,14 @@ def _refused(request: HttpRequest, refused: OAuth2Error) -> HttpResponse:
     """Back to the program with the error; nowhere, when the address may be an attacker's."""
     match refused:
         case InvalidClientIdError() | MissingClientIdError():
-            return _problem(request, _("No such connector is known here (client_id)."))
+            return _problem(request, _("Unknown connector (client_id)."))
         case MismatchingRedirectURIError() | InvalidRedirectURIError() | MissingRedirectURIError():
             return _problem(
                 request,
-                _("The program asked to send you to an address that its developer has not registered (redirect_uri)."),
+                _("The program’s redirect address is not registered (redirect_uri)."),
             )
         case FatalClientError():
-            return _problem(request, _("The program sent something twice. Its developer has to fix that."))
+            return _problem(request, _("The program sent a parameter twice. Its developer must fix that."))
     return _back(refused.in_uri(refused.redirect_uri))
 
 

@@ -176,7 +176,7 @@ def _connector_page(connector: Connector) -> OneTimeSecretPage:
         download_url=reverse("connectors:connector_download", args=[connector.pk]),
         done_url=reverse("connectors:connector_done", args=[connector.pk]),
         after_url=reverse("connectors:details", args=[connector.pk]),
-        finished=_("“%(name)s” is ready. Its secret is not shown any more.") % {"name": connector.name},
+        finished=_("“%(name)s” is ready. Its secret is not shown again.") % {"name": connector.name},
         gone=_secret_gone(),
         context=lambda token: {
             "connector": connector,
@@ -196,7 +196,7 @@ def _secret_page(secret: ConnectorSecret) -> OneTimeSecretPage:
         download_url=reverse("connectors:secret_download", args=[connector.pk, secret.pk]),
         done_url=reverse("connectors:secret_done", args=[connector.pk, secret.pk]),
         after_url=reverse("connectors:credentials", args=[connector.pk]),
-        finished=_("The new secret of “%(name)s” is not shown any more.") % {"name": connector.name},
+        finished=_("The new secret of “%(name)s” is not shown again.") % {"name": connector.name},
         gone=_secret_gone(),
         context=lambda token: {"connector": connector, "secret": secret},
     )
@@ -213,9 +213,9 @@ def _handoff_page(handoff: Handoff) -> OneTimeSecretPage:
         download_url=reverse("connectors:handoff_download", args=[handoff.pk]),
         done_url=reverse("connectors:handoff_done", args=[handoff.pk]),
         after_url=reverse("connectors:handoff", args=[handoff.pk]),
-        finished=_("The refresh token for “%(group)s” is yours alone now: it is wiped here.")
+        finished=_("Saved? We’ve deleted our copy of the refresh token for “%(group)s”.")
         % {"group": handoff.grant.target_name},
-        gone=_("The refresh token is not shown any more. If it is lost, have the handoff issued again."),
+        gone=_("The refresh token is not shown again. If it is lost, regenerate it."),
         context=lambda token: {
             "handoff": handoff,
             "connector": connector,
@@ -228,7 +228,7 @@ def _handoff_page(handoff: Handoff) -> OneTimeSecretPage:
 
 
 def _secret_gone() -> str:
-    return _("The secret is not shown any more. If it is lost, add another one and revoke the lost one.")
+    return _("The secret is not shown again. If it is lost, add another one and revoke this one.")
 
 
 # The pages -----------------------------------------------------------------------------------------------------------
@@ -341,7 +341,7 @@ def done(request: HttpRequest, showing: OneTimeSecretPage) -> HttpResponse:
     if token is not None:
         if "stored" not in request.POST:
             _note_viewed(request, showing, token)
-            error = _("Store it first, then tick “I have stored it”: it will not be shown again.")
+            error = _("Store it first, then select “I have stored it”.")
             return page(request, showing, token, request.POST["idempotency_key"], error)
         one_time_secrets.done(user=user_of(request), idempotency_key=request.POST["idempotency_key"])
         messages.success(request, showing.finished)

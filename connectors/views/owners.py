@@ -30,8 +30,8 @@ class ColleagueForm(forms.Form):
 
     email = forms.EmailField(
         label=gettext_lazy("E-mail address"),
-        help_text=gettext_lazy("Of a colleague who has signed in here before."),
-        error_messages={"required": gettext_lazy("Enter the e-mail address of a colleague.")},
+        help_text=gettext_lazy("A colleague who has signed in before."),
+        error_messages={"required": gettext_lazy("Enter a colleague’s e-mail address.")},
         widget=forms.EmailInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
@@ -39,7 +39,7 @@ class ColleagueForm(forms.Form):
 class TransferForm(ColleagueForm, TypedNameForm):
     """The new owner, whether the old one stays as a co-owner, and the connector's name to confirm it."""
 
-    stay = forms.BooleanField(label=gettext_lazy("I stay as a co-owner"), required=False)
+    stay = forms.BooleanField(label=gettext_lazy("Stay a co-owner"), required=False)
     field_order = ("email", "stay", "typed")
 
 
@@ -61,7 +61,7 @@ def owners(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         except RuleBroken as broken:
             add_broken_rule(form, broken)
         else:
-            messages.success(request, _("%(name)s is a co-owner now, and was told so.") % {"name": added.name})
+            messages.success(request, _("%(name)s is now a co-owner. We notified them.") % {"name": added.name})
             return redirect(_page(connector))
     context = {
         "connector": connector,
@@ -92,7 +92,7 @@ def remove(request: HttpRequest, connector_id: UUID, user_id: int) -> HttpRespon
         except Conflict as already:
             messages.info(request, str(already))
         else:
-            says = _("You are no co-owner any more.") if leaves else _("%(name)s is no co-owner any more.")
+            says = _("You are no longer a co-owner.") if leaves else _("%(name)s is no longer a co-owner.")
             messages.success(request, says % {"name": co_owner.name})
         return redirect("connectors:details", connector.pk) if leaves else redirect(_page(connector))
     context = {
@@ -125,7 +125,7 @@ def transfer(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         except RuleBroken as broken:
             add_broken_rule(form, broken)
         else:
-            messages.success(request, _("%(name)s is the owner now, and was told so.") % {"name": new.name})
+            messages.success(request, _("%(name)s is now the owner. We notified them.") % {"name": new.name})
             return redirect("connectors:details", connector.pk)
     context = {
         "connector": connector,

@@ -79,7 +79,7 @@ def change(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         return _boxes(request, connector, shown, status=400 if shown.is_bound else 200)
     chosen = frozenset(form.cleaned_data["permissions"])
     if chosen == connector.permissions:
-        messages.info(request, _("Nothing was changed: these are its permissions already."))
+        messages.info(request, _("Nothing changed."))
         return redirect("connectors:details", connector.pk)
     sure = "sure" in request.POST
     typed = TypedNameForm(request.POST if sure else None, initial=request.POST.dict(), name=connector.name)
@@ -103,11 +103,11 @@ def _change(
     except RuleBroken as broken:
         form.add_error(broken.field if broken.field in form.fields else None, str(broken))
         return _boxes(request, connector, form, status=400)
-    messages.success(request, _("The permissions are changed."))
+    messages.success(request, _("Permissions changed."))
     if changed.requests_made:
         asked = ngettext(
-            "%(count)d group is asked for the rest. Until its admin answers, it goes on as before.",
-            "%(count)d groups are asked for the rest. Until their admins answer, they go on as before.",
+            "%(count)d group must approve the added permissions.",
+            "%(count)d groups must approve the added permissions.",
             changed.requests_made,
         )
         messages.info(request, asked % {"count": changed.requests_made})
@@ -168,9 +168,9 @@ def _what_stops(connector: Connector, cut: list[Grant], removed: frozenset[Permi
     listening = get_listener_facts(grants) if ends_webhooks else {"listening": 0}
     return {
         "facts": [
-            {"label": _("grants that lose something"), "count": len(cut)},
+            {"label": _("access that loses permissions"), "count": len(cut)},
             {"label": _("groups"), "count": sum(1 for grant in cut if grant.kind == Grant.Kind.GROUP)},
-            {"label": _("live refresh tokens that can do less"), "count": bounded.count(live)},
+            {"label": _("live refresh tokens that lose permissions"), "count": bounded.count(live)},
             {
                 "label": _("calls of the last 24 hours that would have failed"),
                 "count": sum(endpoint.day for endpoint in lost),

@@ -31,12 +31,12 @@ class KeyForm(forms.Form):
     public_key = forms.CharField(
         label=gettext_lazy("Public key"),
         required=False,
-        help_text=gettext_lazy("A JWK, or PEM that begins with “-----BEGIN PUBLIC KEY-----”. X25519 or P-256."),
+        help_text=gettext_lazy("JWK, or PEM that begins with “-----BEGIN PUBLIC KEY-----”. X25519 or P-256."),
         widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "autocomplete": "off", "class": "mono"}),
         max_length=public_keys.LONGEST * 2,
     )
     key_file = forms.FileField(
-        label=gettext_lazy("Or its file"),
+        label=gettext_lazy("Or choose a file"),
         required=False,
         widget=forms.FileInput(attrs={"accept": ".pem,.pub,.json,.jwk"}),
     )
@@ -86,7 +86,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
             else:
                 messages.success(
                     request,
-                    _("Registered. From now on refresh tokens are sealed to the key %(fingerprint)s.")
+                    _("Key registered. New refresh tokens are sealed to %(fingerprint)s.")
                     % {"fingerprint": key.fingerprint},
                 )
                 return redirect("connectors:keys", connector_id)
@@ -119,10 +119,10 @@ def remove(request: HttpRequest, connector_id: UUID, key_id: int) -> HttpRespons
         except Conflict as already:
             messages.info(request, str(already))
         else:
-            messages.success(request, _("The key is removed. New tokens are sealed with the console’s own keys."))
+            messages.success(request, _("Key removed. New tokens are sealed with the console’s own keys."))
         return redirect("connectors:keys", connector_id)
     if key.removed_at:
-        messages.info(request, _("This key is removed already."))
+        messages.info(request, _("This key is already removed."))
         return redirect("connectors:keys", connector_id)
     context = {"connector": key.connector, "key": key, "crumbs": _crumbs(key.connector, _("Remove the key"))}
     return render(request, "connectors/key_remove.html", context)

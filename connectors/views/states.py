@@ -52,8 +52,8 @@ VERBS = {
             key="reactivate",
             label=gettext_lazy("Reactivate"),
             title=gettext_lazy("Reactivate “%(name)s”"),
-            says=gettext_lazy("Group admins can add it to further groups again."),
-            tokens=gettext_lazy("Nothing changes for live tokens."),
+            says=gettext_lazy("Groups can add it again."),
+            tokens=gettext_lazy("Live tokens keep working."),
             done=gettext_lazy("“%(name)s” can be added to groups again."),
             service=connectors.reactivate,
             states=frozenset({DEACTIVATED}),
@@ -63,7 +63,7 @@ VERBS = {
             label=gettext_lazy("Resume"),
             title=gettext_lazy("Resume “%(name)s”"),
             says=gettext_lazy("The connector works again in every group that has it."),
-            tokens=gettext_lazy("Tokens made before the suspension are accepted again, from the next request on."),
+            tokens=gettext_lazy("Existing tokens work again at once."),
             done=gettext_lazy("“%(name)s” works again."),
             service=connectors.resume,
             states=frozenset({SUSPENDED}),
@@ -72,9 +72,9 @@ VERBS = {
             key="deactivate",
             label=gettext_lazy("Deactivate"),
             title=gettext_lazy("Deactivate “%(name)s”"),
-            says=gettext_lazy("No group can be added any more. You can reactivate it at any time."),
-            tokens=gettext_lazy("Live tokens go on working: the groups that have it notice nothing."),
-            done=gettext_lazy("“%(name)s” takes no new groups. Live tokens go on."),
+            says=gettext_lazy("No more groups can add it. You can reactivate it at any time."),
+            tokens=gettext_lazy("Live tokens keep working."),
+            done=gettext_lazy("“%(name)s” deactivated. Live tokens keep working."),
             service=connectors.deactivate,
             states=frozenset({LIVE}),
         ),
@@ -82,9 +82,9 @@ VERBS = {
             key="suspend",
             label=gettext_lazy("Suspend"),
             title=gettext_lazy("Suspend “%(name)s”"),
-            says=gettext_lazy("The connector stops in every group, until you resume it. Nothing is lost."),
-            tokens=gettext_lazy("Every token is refused from the next request on, and accepted again after “Resume”."),
-            done=gettext_lazy("“%(name)s” is suspended: every token is refused."),
+            says=gettext_lazy("It stops in every group until you resume it."),
+            tokens=gettext_lazy("Every token is refused until you resume it."),
+            done=gettext_lazy("“%(name)s” suspended: every token is refused."),
             service=connectors.suspend,
             states=frozenset({LIVE, DEACTIVATED}),
             variant="danger",
@@ -94,9 +94,9 @@ VERBS = {
             key="delete",
             label=gettext_lazy("Delete"),
             title=gettext_lazy("Delete “%(name)s”"),
-            says=gettext_lazy("The connector is gone for good, with its groups and its secrets."),
-            tokens=gettext_lazy("Every token and every secret ends now, for good. This cannot be undone."),
-            done=gettext_lazy("“%(name)s” is deleted. Its tokens and secrets have ended."),
+            says=gettext_lazy("The connector, its access and its secrets are deleted."),
+            tokens=gettext_lazy("Every token and secret stops working for good. This can’t be undone."),
+            done=gettext_lazy("“%(name)s” deleted."),
             service=connectors.delete,
             states=frozenset({LIVE, DEACTIVATED, SUSPENDED}),
             variant="danger",
@@ -123,7 +123,7 @@ def change_state(request: HttpRequest, connector_id: UUID, verb: str) -> HttpRes
         connector = queries.get_own_connector(user, connector_id)
     except NotFound:
         if request.method == "POST" and verb == "delete" and _was_theirs(user, connector_id):
-            messages.info(request, _("This connector is deleted already."))
+            messages.info(request, _("This connector is already deleted."))
             return redirect("connectors:list")
         raise
     form = None
@@ -131,7 +131,7 @@ def change_state(request: HttpRequest, connector_id: UUID, verb: str) -> HttpRes
         data = request.POST if request.method == "POST" else None
         form = TypedNameForm(data, name=connector.name)
     if connector.state not in act.states:
-        messages.info(request, _("Nothing was left to do: somebody was faster, or the button was pressed twice."))
+        messages.info(request, _("This was already done."))
         return redirect("connectors:details", connector_id)
     if request.method != "POST" or (form is not None and not form.is_valid()):
         return render(request, "connectors/change_state.html", _context(connector, act, form))
@@ -160,7 +160,7 @@ def _context(connector: Connector, act: Verb, form: TypedNameForm | None) -> dic
         {"label": _("live refresh tokens"), "count": counts.live_tokens},
         {"label": _("groups"), "count": counts.groups},
         {"label": _("live secrets"), "count": counts.live_secrets},
-        {"label": _("handoffs that wait"), "count": counts.waiting_handoffs},
+        {"label": _("handoffs waiting"), "count": counts.waiting_handoffs},
         *use.pop("use_facts"),
     ]
     return {

@@ -65,7 +65,7 @@ def cached_token(request: HttpRequest, connector_id: UUID, grant_id: UUID) -> Ht
         except Conflict as over:
             form.add_error(None, str(over))
         else:
-            messages.success(request, _("The console keeps an access token ready from now on."))
+            messages.success(request, _("The console now keeps an access token ready."))
             return redirect("connectors:cached_token", connector_id, grant_id)
     return render(request, "connectors/cached_token.html", _context(grant, form), status=400 if form.errors else 200)
 
@@ -76,9 +76,9 @@ def cached_token_stop(request: HttpRequest, connector_id: UUID, grant_id: UUID) 
     """Wipes what was entrusted and fetched."""
     grant = _own_grant(user_of(request), connector_id, grant_id)
     if token_cache.disable(grant=grant, by=user_of(request)):
-        messages.success(request, _("Stopped: what was entrusted, and the token at hand, have been wiped."))
+        messages.success(request, _("Stopped. The stored credentials and tokens are deleted."))
     else:
-        messages.info(request, _("No access token is kept ready here."))
+        messages.info(request, _("No access token is kept ready."))
     return redirect("connectors:cached_token", connector_id, grant_id)
 
 

@@ -164,7 +164,7 @@ def _busiest(over_time: list[tuple[dt.datetime, UsageSums]], period: Period) -> 
     if period is not Period.HOURS or not most:
         return ""
     words = {"n": format_number(most), "mean": format_number(-(-most // 60))}
-    return _("The busiest of these hours had %(n)s calls: about %(mean)s a minute.") % words
+    return _("Busiest hour: %(n)s calls, about %(mean)s a minute.") % words
 
 
 def _export(name: str, scope: UsageScope, *ids: UUID) -> str:
@@ -199,7 +199,7 @@ def get_label(kind: str) -> str:
         "answered": _("Answered"),
         "refused": _("Refused"),
         "throttled": _("Over a limit"),
-        "failed": _("Failed through our fault"),
+        "failed": _("Server errors"),
     }[kind]
 
 
@@ -244,8 +244,8 @@ def _describe_zone(zone: dt.tzinfo, at: dt.datetime) -> str:
     said = [_("Hours and days are in %(zone)s.") % {"zone": display_name(zone)}]
     offset = at.utcoffset() or dt.timedelta()
     if offset % dt.timedelta(hours=1):
-        said.append(_("Calls are counted by whole hours of UTC: the one around midnight is all in one day."))
-    return " ".join([*said, _("The newest seconds are still on their way.")])
+        said.append(_("May lag by seconds. Days are split at full UTC hours."))
+    return " ".join([*said, _("May lag by seconds.")])
 
 
 def compared(whole: UsageSums, before: UsageBefore, period: str) -> str:
@@ -257,22 +257,22 @@ def compared(whole: UsageSums, before: UsageBefore, period: str) -> str:
     then = before.sums.calls
     words = {"calls": calls, "period": period, "n": format_number(then)}
     if not before.is_kept:
-        return _("%(calls)s. The %(period)s before are not kept any more.") % words
+        return _("%(calls)s. Data for the previous %(period)s is no longer stored.") % words
     if before.is_new:
-        return _("%(calls)s. There is nothing to compare with: this did not exist in the %(period)s before.") % words
+        return _("%(calls)s. No data for the previous %(period)s.") % words
     if not then:
-        return _("%(calls)s. There were none in the %(period)s before.") % words
+        return _("%(calls)s, none in the previous %(period)s.") % words
     if not whole.calls:
-        return _("%(calls)s, after %(n)s in the %(period)s before.") % words
+        return _("%(calls)s, %(n)s in the previous %(period)s.") % words
     words["percent"] = format_number(round(100 * abs(whole.calls - then) / then))
     if words["percent"] == format_number(0):
-        return _("%(calls)s, about as many as in the %(period)s before (%(n)s).") % words
+        return _("%(calls)s, about the same as in the previous %(period)s (%(n)s).") % words
     if whole.calls >= 10 * then:
         words["times"] = format_number(whole.calls // then)
-        return _("%(calls)s, %(times)s times as many as in the %(period)s before (%(n)s).") % words
+        return _("%(calls)s, %(times)s times the previous %(period)s (%(n)s).") % words
     if whole.calls > then:
-        return _("%(calls)s, %(percent)s %% more than in the %(period)s before (%(n)s).") % words
-    return _("%(calls)s, %(percent)s %% fewer than in the %(period)s before (%(n)s).") % words
+        return _("%(calls)s, %(percent)s %% more than the previous %(period)s (%(n)s).") % words
+    return _("%(calls)s, %(percent)s %% fewer than the previous %(period)s (%(n)s).") % words
 
 
 def table(rows: Sequence[UsageRow]) -> dict[str, Any]:
@@ -389,8 +389,8 @@ def _sentence(label: str, sums: UsageSums) -> str:
 def _summary(rows: Iterable[tuple[dt.datetime, UsageSums]], whole: UsageSums, period: Period) -> str:
     at, sums = max(rows, key=lambda row: row[1].calls)
     words = {
-        "all": _sentence(_("In all"), whole),
-        "most": _("Most at %(when)s: %(n)s.") % {"when": _label(at, period), "n": format_number(sums.calls)},
+        "all": _sentence(_("Total"), whole),
+        "most": _("Peak at %(when)s: %(n)s.") % {"when": _label(at, period), "n": format_number(sums.calls)},
     }
     return "{all}. {most}".format(**words)
 

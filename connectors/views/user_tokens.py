@@ -47,7 +47,7 @@ def user_token(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     if request.method == "POST":
         person = _chosen(request, user)
         if person is None:
-            return _page(request, user, connector, _("Choose the number that it is to act for."), status=400)
+            return _page(request, user, connector, _("Choose a number."), status=400)
         require_reauthentication(request)
         try:
             return _generate(request, user, connector, person)
@@ -70,9 +70,11 @@ def _generate(request: HttpRequest, user: User, connector: Connector, person: Pe
             if shown or not known:
                 newest = grants.regenerate(grant=existing, by=user, instead_of=shown)
             if newest not in known:
-                messages.success(request, _("A new token is sealed for the developer. The one before has ended."))
+                messages.success(
+                    request, _("Regenerated. The new token is sealed for the developer; the old one is revoked.")
+                )
         else:
-            messages.info(request, _("It acts for you already."))
+            messages.info(request, _("It already acts for you."))
         return redirect("connectors:handoff", newest.pk) if newest else redirect("connectors:user_token", connector.pk)
     as_shown = from_form_value(request.POST.get("shown", ""))
     if policies.needs_second_admin(user, connector):
@@ -81,7 +83,7 @@ def _generate(request: HttpRequest, user: User, connector: Connector, person: Pe
     handoff = user_tokens.generate(connector=connector, person=person, by=user, as_shown=as_shown)
     messages.success(
         request,
-        _("“%(name)s” can act for you once its developer has claimed the token.") % {"name": connector.name},
+        _("“%(name)s” can act for you once its developer claims the token.") % {"name": connector.name},
     )
     return redirect("connectors:handoff", handoff.pk)
 
@@ -150,10 +152,10 @@ def _answer(request: HttpRequest, user: User, asked: UserTokenRequest) -> HttpRe
         messages.success(request, _("Confirmed: the token is made, and sealed for the developer."))
     elif act == "refuse":
         user_tokens.refuse(request=asked, by=user)
-        messages.success(request, _("Refused. %(who)s is told.") % {"who": asked.asked_by.name})
+        messages.success(request, _("Refused. We notified %(who)s.") % {"who": asked.asked_by.name})
     elif act == "withdraw":
         user_tokens.withdraw(request=asked, by=user)
-        messages.success(request, _("Withdrawn. Nothing was given."))
+        messages.success(request, _("Request withdrawn."))
     return redirect("connectors:user_token_request", asked.pk)
 
 
@@ -209,7 +211,7 @@ def acting(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@with_phone(button_label=gettext_lazy("End it"))
+@with_phone(button_label=gettext_lazy("Remove"))
 def acting_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
     """GET tells what will stop, POST with the connector's name ends it for good. Ended twice is once."""
     user = user_of(request)
@@ -218,7 +220,7 @@ def acting_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
     if grant.revoked_at is not None:
         if request.method != "POST":
             raise NotFound
-        messages.info(request, _("“%(name)s” does not act for you any more.") % {"name": name})
+        messages.info(request, _("“%(name)s” no longer acts for you.") % {"name": name})
         return redirect("connectors:acting")
     typed = request.POST if request.method == "POST" else None
     form = TypedNameForm(typed, name=name)
@@ -229,7 +231,7 @@ def acting_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
         except Conflict as already:
             messages.info(request, str(already))
         else:
-            messages.success(request, _("“%(name)s” does not act for you any more.") % {"name": name})
+            messages.success(request, _("“%(name)s” no longer acts for you.") % {"name": name})
         return redirect("connectors:acting")
     acting_url = reverse("connectors:acting")
     context = {
@@ -247,7 +249,7 @@ def _what_stops(grant: Any) -> dict[str, Any]:
     waits = any(handoffs.get_current_state(handoff) is HandoffState.WAITING for handoff in grant.handoffs_newest_first)
     facts = [
         {"label": _("live refresh tokens"), "count": len(grant.live_tokens)},
-        {"label": _("handoffs that wait"), "count": int(waits)},
+        {"label": _("handoffs waiting"), "count": int(waits)},
         *use.pop("use_facts"),
     ]
     return {"facts": facts, **use}

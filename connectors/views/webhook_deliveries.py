@@ -39,42 +39,38 @@ DELIVERY_PILLS: Final = {
 }
 STATE_CHOICES: Final = {
     State.WAITING.value: gettext_lazy("Waiting"),
-    State.HELD.value: gettext_lazy("Kept until it wakes"),
+    State.HELD.value: gettext_lazy("Buffered"),
     State.DELIVERED.value: gettext_lazy("Delivered"),
-    State.FAILED.value: gettext_lazy("Failed for good"),
+    State.FAILED.value: gettext_lazy("Failed"),
     State.DROPPED.value: gettext_lazy("Not sent"),
 }
 # In a cell of the log; a delivery's own page has the sentence.
 _SHORT: Final = {
     Problem.KEY: gettext_lazy("encryption key missing"),
     Problem.REFUSED: gettext_lazy("not called"),
-    Problem.UNREACHABLE: gettext_lazy("not reached"),
-    Problem.TIMEOUT: gettext_lazy("no answer in time"),
+    Problem.UNREACHABLE: gettext_lazy("unreachable"),
+    Problem.TIMEOUT: gettext_lazy("timed out"),
     Problem.TLS: gettext_lazy("certificate refused"),
     Problem.PROTOCOL: gettext_lazy("no HTTP answer"),
 }
 _BODIES: Final = {
-    "": gettext_lazy("Of the body nothing came in time."),
+    "": gettext_lazy("No body arrived in time."),
     WebhookAttempt.Body.EMPTY.value: gettext_lazy("The body was empty."),
-    WebhookAttempt.Body.CUT.value: gettext_lazy("This is how the body begins. The rest was not read."),
-    WebhookAttempt.Body.BINARY.value: gettext_lazy("The body is not text, and is not kept."),
+    WebhookAttempt.Body.CUT.value: gettext_lazy("Beginning of the body."),
+    WebhookAttempt.Body.BINARY.value: gettext_lazy("The body is not text, so it is not stored."),
 }
 _WHAT_TO_DO: Final = {
     Problem.KEY: gettext_lazy(
-        "The delivery waits until the operator restores the encryption key. You can also make a new signing secret "
-        "and set the callback token again."
+        "Deliveries wait until the operator restores the encryption key. You can also regenerate the signing "
+        "secret and set the callback token again."
     ),
-    Problem.REFUSED: gettext_lazy(
-        "The name of the host leads to an address that is not public. Give the webhook another address."
-    ),
-    Problem.UNREACHABLE: gettext_lazy("Is the receiver running, and does its firewall let this console in?"),
-    Problem.TIMEOUT: gettext_lazy("Answer first, and do slow work afterwards: any 2xx will do."),
-    Problem.TLS: gettext_lazy(
-        "Renew the certificate, and have the receiver send the whole chain. It must name this host."
-    ),
-    Problem.PROTOCOL: gettext_lazy("Does another program than the receiver listen at this port?"),
-    Problem.REDIRECT: gettext_lazy("Give the webhook the address that the receiver redirects to."),
-    Problem.STATUS: gettext_lazy("The receiver’s own log says why it answered so. Expected is any 2xx."),
+    Problem.REFUSED: gettext_lazy("The host resolves to a private address. Use another address."),
+    Problem.UNREACHABLE: gettext_lazy("Check that the endpoint is running and reachable from here."),
+    Problem.TIMEOUT: gettext_lazy("Answer first and work later: any 2xx will do."),
+    Problem.TLS: gettext_lazy("Renew the certificate, and send the whole chain. It must name this host."),
+    Problem.PROTOCOL: gettext_lazy("Check that no other program uses this port."),
+    Problem.REDIRECT: gettext_lazy("Use the address it redirects to."),
+    Problem.STATUS: gettext_lazy("Check the endpoint’s log. We expect any 2xx."),
 }
 EVENTS = {kind.value: kind.value for kind in WebhookEventType}
 HANDOFF_EVENTS = {kind.value: kind.value for kind in HandoffEvent}
@@ -155,7 +151,7 @@ def redeliver(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delive
     except RuleBroken as refused:
         messages.error(request, str(refused))
     else:
-        told = _("It is on its way again.") if queued else _("It waits to be sent already.")
+        told = _("Redelivery queued.") if queued else _("It is already queued.")
         messages.success(request, told)
     return redirect(
         safe_path(request.POST.get("back"), fallback=reverse("connectors:webhook", args=[connector_id, webhook_id]))
@@ -174,7 +170,7 @@ def redeliver_failed(request: HttpRequest, connector_id: UUID, webhook_id: UUID)
     except RuleBroken as refused:
         messages.error(request, str(refused))
     else:
-        _flash_count(request, count, _("Nothing had failed for good: there was nothing left to send again."))
+        _flash_count(request, count, _("No failed deliveries left."))
     return redirect("connectors:webhook", connector_id, webhook_id)
 
 
@@ -186,7 +182,7 @@ class ReplayForm(forms.Form):
         input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"],
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         error_messages={
-            "required": gettext_lazy("Choose the moment from which on all is sent again."),
+            "required": gettext_lazy("Choose when to start."),
             "invalid": gettext_lazy("Enter a date and a time, like 2030-12-31 14:05."),
         },
     )
@@ -194,7 +190,7 @@ class ReplayForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         now = timezone.localtime(clock.now())
-        self.fields["since"].help_text = _("The time in %(zone)s, where it is %(time)s now.") % {
+        self.fields["since"].help_text = _("Time in %(zone)s, now %(time)s.") % {
             "zone": time_zones.display_name(timezone.get_current_timezone()),
             "time": now.strftime("%H:%M"),
         }
@@ -202,7 +198,7 @@ class ReplayForm(forms.Form):
     def clean_since(self) -> dt.datetime:
         since: dt.datetime = self.cleaned_data["since"]
         if since > clock.now():
-            raise forms.ValidationError(_("This moment is still to come. Choose an earlier one."))
+            raise forms.ValidationError(_("Choose a time in the past."))
         return since
 
 
@@ -220,7 +216,7 @@ def replay(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpRe
         except RuleBroken as refused:
             form.add_error(None, str(refused))
         else:
-            _flash_count(request, count, _("Nothing has happened since then that does not wait to be sent already."))
+            _flash_count(request, count, _("Nothing to replay since then."))
             return redirect("connectors:webhook", connector_id, webhook_id)
     since = form.cleaned_data.get("since") if form.is_bound and form.is_valid() else None
     context = {
@@ -248,7 +244,7 @@ def _flash_count(request: HttpRequest, count: int, nothing: str) -> None:
     if not count:
         messages.info(request, nothing)
         return
-    told = ngettext("%(n)s delivery is on its way again.", "%(n)s deliveries are on their way again.", count)
+    told = ngettext("%(n)s delivery queued.", "%(n)s deliveries queued.", count)
     messages.success(request, told % {"n": count})
 
 
@@ -315,7 +311,7 @@ def describe_subject(delivery: WebhookDelivery, webhook: Webhook) -> dict[str, s
     """What one event was about, as `describe_object` says it."""
     event = delivery.event
     if event.action_id is not None:
-        return {"word": _("Card"), "id": str(event.action_id)}
+        return {"word": _("Action"), "id": str(event.action_id)}
     if webhook.grant is None:
         return {"word": _("Handoff"), "id": str(delivery.ordering_key)}
     if webhook.grant.target == f"group:{event.group_id}":
@@ -340,9 +336,9 @@ def give_advice(problem: str | None, status: int | None) -> str | Promise:
     if not problem:
         return ""
     if status in (401, 403):
-        return _("The receiver does not know us: compare the callback token, and the signing secret.")
+        return _("Check the callback token and the signing secret at the endpoint.")
     if status == 404 or status == 410:
-        return _("Nothing listens at this path: give the webhook the address of the receiver.")
+        return _("Nothing answers at this path. Check the address.")
     return _WHAT_TO_DO[Problem(problem)]
 
 

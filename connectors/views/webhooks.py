@@ -90,7 +90,7 @@ def redirect_if_removed(view: View) -> View:
             found = Webhook.objects.filter(connector=connector, pk=webhook_id, deleted_at__isnull=False).first()
             if found is None:
                 raise
-            messages.info(request, _("The webhook to %(host)s is deleted already.") % {"host": found.host})
+            messages.info(request, _("The webhook to %(host)s is already deleted.") % {"host": found.host})
             return redirect("connectors:webhooks", connector_id)
 
     return opened
@@ -163,13 +163,13 @@ def describe_object(webhook: Webhook) -> dict[str, Any]:
     if webhook.grant is None:
         return {"word": _("Handoffs of this connector"), "id": ""}
     if webhook.object_type == Webhook.ObjectType.PACKAGE:
-        return {"word": _("Cards of the package"), "id": webhook.object_id}
+        return {"word": _("Actions of the package"), "id": webhook.object_id}
     if webhook.object_type == Webhook.ObjectType.ACTION:
-        return {"word": _("One card in %(where)s") % {"where": _quote_target(webhook.grant)}, "id": webhook.object_id}
+        return {"word": _("One action in %(where)s") % {"where": _quote_target(webhook.grant)}, "id": webhook.object_id}
     if webhook.grant.target == f"group:{webhook.object_id}":
         return {"word": webhook.grant.target_name, "id": ""}
     return {
-        "word": _("A group within reach of %(where)s") % {"where": _quote_target(webhook.grant)},
+        "word": _("A group reachable from %(where)s") % {"where": _quote_target(webhook.grant)},
         "id": webhook.object_id,
     }
 
@@ -181,7 +181,7 @@ def _quote_target(grant: Grant) -> str:
 def list_events(webhook: Webhook, *, most: int = 3) -> dict[str, Any]:
     """`named` for a cell, how many `more`, and `all`."""
     if len(webhook.event_types) == len(WebhookEventType):
-        return {"named": _("everything that can be told"), "more": 0, "all": ", ".join(webhook.event_types)}
+        return {"named": _("all events"), "more": 0, "all": ", ".join(webhook.event_types)}
     return {
         "named": ", ".join(webhook.event_types[:most]),
         "more": max(0, len(webhook.event_types) - most),
@@ -257,23 +257,21 @@ VERBS = {
             key="pause",
             label=gettext_lazy("Pause"),
             title=gettext_lazy("Pause the webhook to %(host)s"),
-            says=gettext_lazy("Nothing is sent until somebody wakes it, here or through the API."),
-            meanwhile=gettext_lazy(
-                "What happens meanwhile is kept for %(days)s days, and told in order when it wakes."
-            ),
-            done=gettext_lazy("The webhook is paused. What happens is kept until it wakes."),
+            says=gettext_lazy("Nothing is sent until it is resumed, here or by API."),
+            meanwhile=gettext_lazy("Events are buffered for %(days)s days and delivered in order once it resumes."),
+            done=gettext_lazy("Webhook paused. Events are buffered."),
             service=management.pause,
             active=True,
         ),
         WebhookVerb(
             key="wake",
-            label=gettext_lazy("Wake"),
-            title=gettext_lazy("Wake the webhook to %(host)s"),
-            says=gettext_lazy("It is told again of what happens."),
+            label=gettext_lazy("Resume"),
+            title=gettext_lazy("Resume the webhook to %(host)s"),
+            says=gettext_lazy("Events are delivered again."),
             meanwhile=gettext_lazy(
-                "What was kept is sent at once, in order. What failed for good stays so until you redeliver it."
+                "Buffered events are sent at once, in order. Failed deliveries stay failed until you redeliver them."
             ),
-            done=gettext_lazy("The webhook is awake. What was kept for it is on its way."),
+            done=gettext_lazy("Webhook resumed. Buffered events are being sent."),
             service=management.resume,
             active=False,
         ),
@@ -281,12 +279,11 @@ VERBS = {
             key="delete",
             label=gettext_lazy("Delete"),
             title=gettext_lazy("Delete the webhook to %(host)s"),
-            says=gettext_lazy("Nothing is sent to this address any more, for good."),
+            says=gettext_lazy("Nothing is sent to this address any longer."),
             meanwhile=gettext_lazy(
-                "What waits is not sent, and the log cannot be opened any more. The callback token and the signing "
-                "secret are wiped. The program can make a new webhook at any time."
+                "Pending deliveries are not sent, and the log, callback token and signing secret are deleted."
             ),
-            done=gettext_lazy("The webhook to %(host)s is deleted."),
+            done=gettext_lazy("Webhook to %(host)s deleted."),
             service=management.delete,
             active=None,
             variant="danger",
@@ -336,7 +333,7 @@ def change_state(request: HttpRequest, connector_id: UUID, webhook_id: UUID, ver
         raise Http404
     webhook = get_own(user_of(request), connector_id, webhook_id)
     if act not in list_verbs(webhook):
-        messages.info(request, _("Nothing was left to do: somebody was faster, or the button was pressed twice."))
+        messages.info(request, _("This was already done."))
         return redirect("connectors:webhook_settings", connector_id, webhook_id)
     form = None
     if act.final:
@@ -364,8 +361,8 @@ def _do(request: HttpRequest, webhook: Webhook, act: WebhookVerb) -> HttpRespons
 def _meanwhile(act: WebhookVerb, webhook: Webhook) -> str:
     if act.final and webhook.grant_id is None:
         return _(
-            "What waits is not sent, and the log cannot be opened any more. The signing secret is wiped. Handoffs are "
-            "told by mail and on Home as before, and you can register another address."
+            "Pending deliveries are not sent, and the log and signing secret are deleted. You still get mail "
+            "about handoffs, and can register another address."
         )
     return act.meanwhile % {"days": settings.WEBHOOK_DAYS}
 
@@ -381,10 +378,10 @@ def _context(webhook: Webhook, act: WebhookVerb, form: TypedHostForm | None) -> 
         "here": reverse("connectors:webhook_state", args=[webhook.connector_id, webhook.pk, act.key]),
         "back": reverse("connectors:webhook_settings", args=[webhook.connector_id, webhook.pk]),
         "facts": [
-            {"label": _("deliveries that wait"), "count": webhook.waiting_count},
-            {"label": _("kept until it wakes"), "count": webhook.kept_count},
-            {"label": _("failed for good"), "count": webhook.failed_count},
-            {"label": _("kinds of events"), "count": len(webhook.event_types)},
+            {"label": _("pending deliveries"), "count": webhook.waiting_count},
+            {"label": _("buffered deliveries"), "count": webhook.kept_count},
+            {"label": _("failed deliveries"), "count": webhook.failed_count},
+            {"label": _("event types"), "count": len(webhook.event_types)},
         ],
     }
 
@@ -399,10 +396,10 @@ class AddressForm(forms.Form):
     address = forms.CharField(
         label=gettext_lazy("Address"),
         help_text=gettext_lazy(
-            "It must begin with https:// and be public. It is asked once with ?validationToken=…, and must answer with "
-            "that token as plain text."
+            "A public https:// address. We call it once with ?validationToken=…; it must answer with that "
+            "token as plain text."
         ),
-        error_messages={"required": gettext_lazy("Enter the address that is to be told.")},
+        error_messages={"required": gettext_lazy("Enter an address.")},
         max_length=MOST_URL_CHARACTERS,
         widget=forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off", "spellcheck": "false"}),
     )
@@ -424,7 +421,7 @@ def register(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         except (RuleBroken, Conflict, TooSoon) as refused:
             form.add_error("address", str(refused))
         else:
-            messages.success(request, _("%(host)s is told of handoffs from now on.") % {"host": made.host})
+            messages.success(request, _("Handoff events now go to %(host)s.") % {"host": made.host})
             return redirect("connectors:webhook_settings", connector_id, made.pk)
     elif request.method == "GET":
         present = webhook_queries.get_handoff_webhook(connector)
@@ -446,7 +443,7 @@ def register(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 # The signing secret of a webhook: shown once, and rotated. For owners, after a fresh confirmation.
 
 
-SHOW, ROTATE = gettext_lazy("Show signing secret"), gettext_lazy("Make new secret")
+SHOW, ROTATE = gettext_lazy("Show signing secret"), gettext_lazy("Regenerate secret")
 
 
 @sensitive_post_parameters("idempotency_key")
@@ -518,8 +515,8 @@ def _showing(webhook: Webhook) -> one_time_secrets.OneTimeSecretPage:
         download_url=reverse("connectors:webhook_secret_download", args=at),
         done_url=reverse("connectors:webhook_secret_done", args=at),
         after_url=reverse("connectors:webhook_settings", args=at),
-        finished=_("The signing secret is not shown any more."),
-        gone=_("The signing secret is not shown any more. If it is lost, make a new one."),
+        finished=_("The signing secret is not shown again."),
+        gone=_("The signing secret is not shown again. If it is lost, regenerate it."),
         context=lambda secret: {
             "webhook": webhook,
             "old_secret_signs": webhook.old_secret_until is not None and webhook.old_secret_until > clock.now(),

@@ -21,7 +21,7 @@ from connectors.permissions import Permission, get_permissions
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import ConsoleError
 
-SUSPENDED: Final = _("suspended: nothing is sent, and what happens meanwhile is not told later either")
+SUSPENDED: Final = _("suspended: nothing is sent, and events are not delivered later")
 InactiveReason = Webhook.InactiveReason
 _ADMIN: Final = "Admin"  # the wire's spelling of a role (`connectors.hooks`)
 

@@ -54,7 +54,8 @@ def resume(*, webhook: Webhook, by: User) -> Webhook:
         over = InactiveReason.REACH.value
     if over:
         raise RuleBroken(
-            _("This webhook cannot be woken: %(reason)s.") % {"reason": InactiveReason(over).label}, code="webhook_over"
+            _("This webhook can’t be resumed: %(reason)s.") % {"reason": InactiveReason(over).label},
+            code="webhook_over",
         )
     resume_locked(held, by)
     return held
@@ -118,11 +119,11 @@ def show_secret(*, webhook: Webhook, by: User) -> str:
         secret = signing.open_secret(held)
     except crypto.WrongKey:
         raise Conflict(
-            _("The console has lost the encryption key of this secret. Make a new secret."),
+            _("The encryption key of this secret is missing. Regenerate the secret."),
             code="encryption_key_missing",
         ) from None
     if held.secret_shown_at is not None or secret is None:
-        raise Conflict(_("This secret was shown already. Make a new one if it is lost."), code="secret_shown")
+        raise Conflict(_("This secret was already shown. If it is lost, regenerate it."), code="secret_shown")
     held.secret_shown_at = clock.now()
     held.save(update_fields=["secret_shown_at"])
     _record(EventType.WEBHOOK_SECRET_VIEWED, held, by)
@@ -232,7 +233,7 @@ def _get_owned(webhook: Webhook, by: User) -> Webhook:
 def _requeue(webhook: Webhook, deliveries: QuerySet[WebhookDelivery], by: User, tag: EventType, **more: Any) -> int:
     held = _get_owned(webhook, by)
     if not held.is_active:
-        raise RuleBroken(_("This webhook is inactive: wake it first."), code="webhook_inactive")
+        raise RuleBroken(_("This webhook is inactive. Resume it first."), code="webhook_inactive")
     count = schedule.requeue(deliveries)
     if count:
         Webhook.objects.filter(pk=held.pk).update(

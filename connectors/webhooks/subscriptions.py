@@ -392,7 +392,5 @@ def _create_handoff_webhook(connector: Connector, callback_url: str, by: User) -
 
 def _require_same_url(present: Webhook, callback_url: str) -> Webhook:
     if present.callback_url != callback_url:
-        raise Conflict(
-            _("Another address is registered already. Delete that first."), code="handoff_address_registered"
-        )
+        raise Conflict(_("Another address is already registered. Delete it first."), code="handoff_address_registered")
     return present

@@ -43,7 +43,7 @@ class Action(models.Model):
         SURVEY = "Survey", _("survey")
         SHARE_LOCATION = "ShareLocation", _("place")
         PHOTO_WITH_LOCATION = "PhotoWithLocation", _("picture with its place")
-        PACKAGE = "Package", _("card of an action package")
+        PACKAGE = "Package", _("action of a package")
 
     MAX_TITLE = 500
 
@@ -87,7 +87,7 @@ class Action(models.Model):
         verbose_name=_("recipients"),
         blank=True,
         related_name="+",
-        help_text=_("The chosen subscribers, when it was sent to those alone."),
+        help_text=_("The chosen subscribers, when sent only to them."),
     )
     assignees = models.ManyToManyField(
         "accounts.Person",
@@ -101,11 +101,11 @@ class Action(models.Model):
     is_sender_only = models.BooleanField(_("only the sender sees the answers"), default=False)
     accepts_many = models.BooleanField(_("one person may answer several times"), default=False)
     response_count = models.PositiveIntegerField(
-        _("response count"), default=0, help_text=_("How many people have answered; of a job, how many have done it.")
+        _("response count"), default=0, help_text=_("How many people answered; for a job, how many did it.")
     )
     sent_at = models.DateTimeField(_("sent at"), default=clock.now)
     expires_at = models.DateTimeField(
-        _("closes"), null=True, blank=True, help_text=_("From then on no answer is taken; empty for never.")
+        _("closes"), null=True, blank=True, help_text=_("No answers after that; empty for never.")
     )
 
     objects = ActionQuerySet.as_manager()
@@ -210,7 +210,7 @@ class Response(models.Model):
     is_first = models.BooleanField(
         _("is first"),
         default=True,
-        help_text=_("The responder's first answer: the only one, unless the action takes several."),
+        help_text=_("The responder’s first answer; others only if the action takes several."),
     )
     body = models.JSONField(_("content"), default=dict)
     responded_at = models.DateTimeField(_("responded at"), null=True, blank=True)

@@ -66,13 +66,11 @@ class BulkJob(models.Model):
         db_index=False,  # bulk_job_by_organisation begins with it
     )
     by = models.ForeignKey("accounts.User", verbose_name=_("by"), on_delete=models.PROTECT, related_name="+")
-    file_name = models.CharField(_("file"), max_length=255, help_text=_("As the sender calls it."))
+    file_name = models.CharField(_("file"), max_length=255, help_text=_("As the uploader named it."))
     file_size = models.PositiveBigIntegerField(_("size in bytes"))
     sha256 = models.CharField(_("SHA-256"), max_length=64)
     file_deleted_at = models.DateTimeField(_("file deleted at"), null=True, blank=True)
-    region = models.CharField(
-        _("country"), max_length=2, blank=True, help_text=_("Where numbers without + are dialled from.")
-    )
+    region = models.CharField(_("country"), max_length=2, blank=True, help_text=_("For numbers without +."))
     language = models.CharField(_("language"), max_length=16, help_text=_("Of what is said where there is no code."))
     # Its first line names other columns than the template: the sender says first which is which.
     awaits_columns = models.BooleanField(_("awaits columns"), default=False)
@@ -80,15 +78,13 @@ class BulkJob(models.Model):
         _("headers"),
         default=dict,
         blank=True,
-        help_text=_("Which column is which, by the sender's choice: our keys, their headers."),
+        help_text=_("Which column is which: our keys, their headers."),
     )
     total_lines = models.PositiveIntegerField(_("lines"), default=0)
     bad_lines = models.PositiveIntegerField(_("bad lines"), default=0)
     checked_lines = models.PositiveIntegerField(_("lines checked"), default=0)
-    done_lines = models.PositiveIntegerField(
-        _("lines done"), default=0, help_text=_("Bad ones that were passed by included.")
-    )
-    counts = models.JSONField(_("what came of it"), default=dict, blank=True)
+    done_lines = models.PositiveIntegerField(_("lines done"), default=0, help_text=_("Including skipped bad lines."))
+    counts = models.JSONField(_("result"), default=dict, blank=True)
     created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
     checked_at = models.DateTimeField(_("checked at"), null=True, blank=True)
     approved_at = models.DateTimeField(_("approved at"), null=True, blank=True)

@@ -81,7 +81,9 @@ class Group(models.Model):
     long_description = models.TextField(_("long description"), max_length=2000, blank=True)
     image_url = models.URLField(_("picture"), max_length=500, blank=True)
     only_admins_post = models.BooleanField(
-        _("only admins post"), default=False, help_text=_("Of a plain group; in a managed public one they alone do.")
+        _("only admins post"),
+        default=False,
+        help_text=_("For a plain group; in a managed public one only admins post."),
     )
     members_see_members = models.BooleanField(
         _("members see who is in the group"), default=True, help_text=_("Admins always do.")

@@ -101,7 +101,7 @@ class MediaFile(models.Model):
         related_name="files",
         db_index=False,  # media_file_position_once begins with it
     )
-    position = models.PositiveSmallIntegerField(_("position"), help_text=_("Its place in an album, from 0."))
+    position = models.PositiveSmallIntegerField(_("position"), help_text=_("Position in an album, from 0."))
     name = models.CharField(_("name"), max_length=200)
     content_type = models.CharField(_("content type"), max_length=100)
     size = models.PositiveBigIntegerField(_("size"), help_text=_("In bytes."))

@@ -49,7 +49,7 @@ class Message(models.Model):
         blank=True,
         related_name="+",
         db_index=False,  # message_by_bot begins with it
-        help_text=_("Of that connector; then it is what people see as the sender."),
+        help_text=_("The connector’s bot, shown as the sender."),
     )
     text = models.TextField(_("message"), max_length=MAX_CHARACTERS)
     audience = models.CharField(_("sent to"), max_length=12, choices=Audience.choices, default=Audience.MEMBERS)
@@ -58,7 +58,7 @@ class Message(models.Model):
         verbose_name=_("recipients"),
         blank=True,
         related_name="+",
-        help_text=_("The chosen subscribers, when it was sent to those alone."),
+        help_text=_("The chosen subscribers, when sent only to them."),
     )
     sent_at = models.DateTimeField(_("sent at"), default=clock.now)
 

@@ -26,7 +26,7 @@ class PersonAttribute(models.Model):
     name = models.CharField(_("name"), max_length=MAX_NAME)
     position = models.PositiveSmallIntegerField(_("position"), default=0)
     for_colleagues = models.BooleanField(
-        _("colleagues see it"), default=False, help_text=_("Otherwise admins of the organisation alone do.")
+        _("colleagues see it"), default=False, help_text=_("Otherwise only organisation admins do.")
     )
     created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
 

@@ -146,7 +146,7 @@ def preview(job: BulkJob, *, lines: int = 5) -> tuple[list[str], list[list[str]]
     try:
         file = storages["bulk"].open(job.stored_as)
     except FileNotFoundError:
-        raise NotFound(_("The file is not there any more.")) from None
+        raise NotFound(_("The file is no longer stored.")) from None
     with file:
         header = [name for name in dict.fromkeys(Table(cast(BinaryIO, file.file), (), ()).header) if name]
         file.seek(0)

@@ -84,7 +84,7 @@ def post(
     action, is_new = Action.objects.get_or_create(pk=action_id or ids.new_id(), defaults=fields)
     if not is_new:
         if (action.group_id, action.person_id) != (group.pk, person.pk):
-            raise Conflict(_("This form was used for another card. Reload the page, and send it again."))
+            raise Conflict(_("This form has expired. Reload the page and send it again."))
         return action
     if to.chosen:
         action.recipients.set(to.chosen)

@@ -48,7 +48,7 @@ def add_connector(
     groups.lock_group(group)  # who removes it at the same moment waits, and then finds this grant to end
     person = access.get_acting_person(by, group)
     if access.get_role(by, group) != access.Role.ADMIN or person is None:
-        raise NotAllowed(_("Only an admin of this group, with a verified phone number, may add a connector."))
+        raise NotAllowed(_("Only an admin of this group with a verified phone number can add a connector."))
     connector = Connector.objects.present().select_for_update(no_key=True).filter(pk=connector_id).first()
     if connector is None:
         raise NotFound

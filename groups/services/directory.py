@@ -37,7 +37,8 @@ def add_attribute(*, name: str, by: User, for_colleagues: bool = False) -> Perso
         return same
     if len(there) >= PersonAttribute.MOST:
         raise RuleBroken(
-            _("An organisation has at most %(most)d attributes. Remove one first.") % {"most": PersonAttribute.MOST},
+            _("An organisation can have at most %(most)d attributes. Delete one first.")
+            % {"most": PersonAttribute.MOST},
             field="name",
         )
     position = 1 + max((attribute.position for attribute in there), default=0)
@@ -60,7 +61,7 @@ def change_attribute(
         attribute.name = _check_name(name)
         others = directory.list_attributes(organisation).exclude(pk=attribute.pk)
         if others.filter(name__iexact=attribute.name).exists():
-            raise RuleBroken(_("Another attribute is called so already."), field="name", code="taken")
+            raise RuleBroken(_("Another attribute has this name."), field="name", code="accepted")
     if for_colleagues is not None:
         attribute.for_colleagues = for_colleagues
     after = {"attribute": attribute.name, "for_colleagues": attribute.for_colleagues}
@@ -107,7 +108,7 @@ def set_values(*, person: Person, values: Mapping[UUID, str], by: User) -> list[
     person = directory.get_own_person(by, person.pk)
     attributes = {found.pk: found for found in directory.list_attributes(organisation)}
     if not values.keys() <= attributes.keys():
-        raise NotFound(_("One of these attributes was removed in the meantime."))
+        raise NotFound(_("One of these attributes was deleted."))
     wanted = {key: check_value(text, field=str(key)) for key, text in values.items()}
     here = directory.get_values([person], attributes.values()).get(person.pk, {})
     changed = [key for key in attributes if key in wanted and wanted[key] != here.get(key, "")]
@@ -173,7 +174,7 @@ def _lock_organisation(by: User) -> Organisation:
 def _lock_attribute(attribute: PersonAttribute, organisation: Organisation) -> PersonAttribute:
     found = directory.list_attributes(organisation).filter(pk=attribute.pk).first()
     if found is None:
-        raise NotFound(_("This attribute was removed in the meantime."))
+        raise NotFound(_("This attribute was deleted."))
     return found
 
 
@@ -181,9 +182,11 @@ def _check_name(name: str) -> str:
     name = " ".join(name.split())
     if name.lower() in {column.header.lower() for column in PEOPLE}:
         raise RuleBroken(
-            _("The file of people has a column of this name already. Choose another name."), field="name", code="taken"
+            _("The import file has a column with this name. Choose another name."),
+            field="name",
+            code="accepted",
         )
-    return check_text(name, "name", longest=PersonAttribute.MAX_NAME, required=_("An attribute needs a name."))
+    return check_text(name, "name", longest=PersonAttribute.MAX_NAME, required=_("Enter a name."))
 
 
 def _record_event(

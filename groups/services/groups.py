@@ -78,7 +78,7 @@ def create(
         group, is_new = Group.objects.get_or_create(pk=group_id, defaults=fields)
         if not is_new:
             if not Membership.objects.admins().filter(group=group, person=admin).exists():
-                raise Conflict(_("This form was sent before, and its group is not yours any more. Start a new form."))
+                raise Conflict(_("This form has expired. Start a new one."))
             return Created(group, [])
     group.asked_from = access.get_organisation_id(by)
     Membership.objects.create(group=group, person=admin, role=Membership.Role.ADMIN)

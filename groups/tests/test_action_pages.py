@@ -35,7 +35,7 @@ def test_a_poll_shows_its_bars_as_a_table_with_shares_and_names(
     answer(poll, group_admin, {"choice": "Yes"})
     answer(poll, member, {"choice": "No"})
     words = text_of(client.get(page_of(poll)))
-    assert "2 of 3 have answered" in words
+    assert "2 of 3 answered" in words
     assert "Yes 1 50 % No your answer 1 50 % Later 0 0 %" in words
     assert "Arjun Mehta" in words.partition("Answers")[2]
 
@@ -151,7 +151,7 @@ def test_only_the_sender_sees_the_answers_of_such_a_card(
         words = text_of(browser.get(page_of(poll)))
         assert "Only the sender sees the answers." in words
         assert "Wei Chen" not in words
-        assert "have answered" not in words
+        assert "answered" not in words
         row = text_of(browser.get(reverse("groups:messages", args=[poll.group_id]))).partition("Tea?")[2]
         assert "only the sender sees the answers" in row
         assert " of 3 answered" not in row
@@ -166,11 +166,11 @@ def test_an_anonymous_survey_names_nobody_and_no_moment(
     survey = post("Survey", {**SURVEY, "isAnonymous": True})
     answer(survey, member, {"answers": ANSWERS})
     page = browser_of(group_admin).get(page_of(survey))
-    shown = text_of(page).partition("1 of 3 have answered")[2]
+    shown = text_of(page).partition("1 of 3 answered")[2]
     assert "Anonymous" in shown
     assert "Ward 3 (12.97, 77.59)" in shown
     assert "Meera Nair" not in shown
-    assert "now" not in shown.partition("Anonymous")[2].partition("About this card")[0]
+    assert "now" not in shown.partition("Anonymous")[2].partition("Details")[0]
     assert str(Response.objects.get().pk) not in page.content.decode()
     assert "You answered" in text_of(client.get(page_of(survey)))
 
@@ -179,7 +179,7 @@ def test_answers_to_questions_that_a_package_keeps_to_itself_are_shown_by_their_
     client: Client, post: Post, member: User, group_admin: User, browser_of: Browser
 ) -> None:
     order = post("com.contoso.orders", {"title": "Order 7"})
-    assert "Programs answer this card" in text_of(client.get(page_of(order)))
+    assert "This action is answered by programs." in text_of(client.get(page_of(order)))
     answer(order, member, {"answers": ["Taken", 4.5, ["a", "b"], {"lt": 1, "lg": 2, "n": "Pune"}, None]})
     answer(order, group_admin, {"answers": ["Seen"]})
     for who in (client, browser_of(group_admin)):
@@ -195,7 +195,7 @@ def test_a_survey_that_programs_fill_in_unasked_has_nothing_to_type(client: Clie
     question = {"title": "ResponseTime", "type": "DateTime", "isInvisible": True}
     words = text_of(client.get(page_of(post("Survey", {"title": "Clock", "questions": [question]}))))
     assert "Send answer" not in words
-    assert "Programs answer this card" in words
+    assert "This action is answered by programs." in words
 
 
 # ---------------------------------------------------------------- The file

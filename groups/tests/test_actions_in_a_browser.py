@@ -93,10 +93,10 @@ def test_a_poll_is_posted_answered_and_changed(open_page: OpenPage, group: Group
     page.get_by_role("link", name="Answer Tea?").click()
     page.get_by_label("Yes").check()
     page.get_by_role("button", name="Send answer").click()
-    expect(page.get_by_text("Your answer is in.")).to_be_visible()
+    expect(page.get_by_text("Answer sent.")).to_be_visible()
     page.locator("summary").filter(has_text="Change your answer").click()
     page.get_by_label("No", exact=True).check()
-    page.get_by_role("button", name="Save the change").click()
-    expect(page.get_by_text("Your answer is changed.")).to_be_visible()
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_text("Answer changed.")).to_be_visible()
     expect(page.get_by_role("row", name="No your answer 1 100 %")).to_be_visible()
     assert Response.objects.get().body == {"choice": 1}

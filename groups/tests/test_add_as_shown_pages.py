@@ -32,8 +32,8 @@ def test_a_connector_that_asks_for_more_than_was_shown_is_shown_anew(
     permissions.change(connector=connector, permissions=PERMISSIONS, by=developer)
     page = form.send(client, {"end_date": "2030-01-02"})
     assert page.status_code == 400
-    assert "asks for something else by now. Look at it once more." in text_of(page)
-    assert "can upload and send" in text_of(page)
+    assert "now asks for something else. Check it again." in text_of(page)
+    assert "Upload and send pictures, documents, audio and video" in text_of(page)
     assert not Grant.objects.exists()
     again = form_to(page, adding_to(group))
     assert again.fields["end_date"] == ["2030-01-02"]

@@ -132,7 +132,7 @@ def test_the_archive_is_searched_by_group_sender_and_time(client: Client, import
     assert found(since="2019-03-02", until="2019-03-02") == 1
     assert found(group="depot", sender="asha", until="2019-03-02") == 1
     assert found(group="nowhere", until="9999-12-31", since="not a day") == 0
-    assert "Nothing matches" in text_of(client.get(at("archive"), {"group": "nowhere"}))
+    assert "No matches" in text_of(client.get(at("archive"), {"group": "nowhere"}))
     assert client.get(at("archive"), {"cursor": "forged"}).status_code == 302
     assert client.get(at("archive"), {"group": "\0"}).status_code == 200
 
@@ -165,7 +165,7 @@ def test_an_admin_of_another_organisation_sees_another_archive(
     asked = uploaded_export(organisation_admin, "When,Key\n2019-03-01T09:30:00Z,k\n")
     client, before = browser_of(outsider), everything()
     assert "Depot" not in text_of(client.get(at("archive")))
-    assert asked.file_name not in text_of(client.get(at("archive_import"))).split("Uploads before")[-1]
+    assert asked.file_name not in text_of(client.get(at("archive_import"))).split("Previous uploads")[-1]
     for name in ("archive_columns", "bulk_job", "bulk_file", "bulk_problems"):
         assert client.get(at(name, asked.pk)).status_code == 404
     assert client.post(at("archive_columns", asked.pk), {"sent_at": "When", "message_id": "Key"}).status_code == 404

@@ -84,7 +84,7 @@ def test_every_other_end_appears_too_and_offers_to_ask_again(
     else:
         access_requests.withdraw(request=asked, by=developer)
     page = poll(client, address)
-    assert "Ask again" in text_of(page)
+    assert "Request again" in text_of(page)
     assert "Claim its refresh token" not in text_of(page)
     assert following(page)[0] == ""
 

@@ -51,15 +51,15 @@ def test_an_admin_puts_one_in_and_takes_it_out_with_both_in_the_trail(
     client = browser_of(group_admin)
     assert "Rota, of Shift Planner" in text_of(client.get(tab(group)))
     for _click in range(2):
-        assert "“Rota” can post in this group now." in put_in(client, group, bot)
+        assert "“Rota” can now post in this group." in put_in(client, group, bot)
     assert GroupBot.objects.get().bot == bot
     assert "Rota Shift Planner" in text_of(browser_of(member).get(tab(group)))
     url = reverse("groups:bot_remove", args=[group.pk, bot.pk])
     assert url not in browser_of(member).get(tab(group)).content.decode()
     assert "It cannot post in “Night Shift” any more" in text_of(client.get(url))
-    assert "is removed" in text_of(client.post(url, follow=True))
+    assert "removed." in text_of(client.post(url, follow=True))
     for again in (client.post, client.get):
-        assert "not in the group any more" in text_of(again(url, follow=True))
+        assert "This bot is no longer in the group." in text_of(again(url, follow=True))
     assert not GroupBot.objects.exists()
     events = AuditEvent.objects.filter(tag__startswith="group:bot:").order_by("id")
     assert [(event.tag, event.actor_kind, event.group_id, event.connector_id) for event in events] == [
@@ -70,7 +70,7 @@ def test_an_admin_puts_one_in_and_takes_it_out_with_both_in_the_trail(
 def test_without_bots_an_admin_reads_where_they_come_from_and_a_member_nothing(
     group: Group, program: Program, group_admin: User, member: User, browser_of: Browser
 ) -> None:
-    assert "Its developer makes bots on the connector’s page" in text_of(browser_of(group_admin).get(tab(group)))
+    assert "No bots yet." in text_of(browser_of(group_admin).get(tab(group)))
     assert 'id="bots"' not in browser_of(member).get(tab(group)).content.decode()
 
 
@@ -82,10 +82,10 @@ def test_only_bots_of_connectors_with_access_are_offered_and_taken(
     gone = bots.create(connector=bot.connector, name="Gone", picture_url="", by=bot.connector.owner)
     bots.remove(connector=bot.connector, bot_id=gone.pk, by=bot.connector.owner)
     for refused in (foreign, gone, Bot(pk=ids.new_id())):
-        assert "this one cannot be added" in put_in(client, group, refused)
+        assert "This bot can’t be added. Choose another one." in put_in(client, group, refused)
     for sent in ("", "no id", "\x00"):
         answer = client.post(reverse("groups:bot_add", args=[group.pk]), {"bot": sent}, follow=True)
-        assert "this one cannot be added" in text_of(answer)
+        assert "This bot can’t be added. Choose another one." in text_of(answer)
     assert not GroupBot.objects.exists()
 
 
@@ -95,7 +95,7 @@ def test_access_to_a_group_above_is_access(
     below = make_group("Gate", organisation=organisation, admins=[group_admin], under=group)
     client = browser_of(group_admin)
     assert "Rota, of Shift Planner" in text_of(client.get(tab(below)))
-    assert "“Rota” can post in this group now." in put_in(client, below, bot)
+    assert "“Rota” can now post in this group." in put_in(client, below, bot)
 
 
 def test_when_the_connector_is_removed_its_bots_are_not_offered_but_can_be_taken_out(
@@ -106,7 +106,7 @@ def test_when_the_connector_is_removed_its_bots_are_not_offered_but_can_be_taken
     connectors.remove_connector(group=group, grant=program.grant, by=group_admin)
     client = browser_of(group_admin)
     assert "Spare" not in text_of(client.get(tab(group)))
-    assert "cannot be added" in put_in(client, group, spare)
+    assert "This bot can’t be added. Choose another one." in put_in(client, group, spare)
     client.post(reverse("groups:bot_remove", args=[group.pk, bot.pk]))
     assert not GroupBot.objects.exists()
 
@@ -149,7 +149,7 @@ def test_the_connectors_tab_says_where_a_bot_stands_and_what_it_posted_last_in_f
         messages.post(group=group, text=f"after {hours}", person=person, by=group_admin, connector=connector, bot=bot)
     client = browser_of(developer)
     page = text_of(client.get(reverse("connectors:bots", args=[connector.pk])))
-    assert f"in Night Shift, with what {person} may do there" in page
+    assert f"in Night Shift, with the role of {person}" in page
     stops = text_of(client.get(reverse("connectors:bot_remove", args=[connector.pk, bot.pk])))
     assert "groups that it stands in 1 Night Shift" in stops
     assert "posts in the last 24 hours 2" in stops

@@ -67,7 +67,7 @@ def test_a_bad_line_says_so_and_the_next_is_read_all_the_same() -> None:
     assert [line for line, _problem, _cells in found] == [2, 3, 4, 5]
     assert [problem for _line, problem, _cells in found] == [
         "A quotation mark in ",
-        "This line has more c",
+        "Put quotation marks around cells that contain a separator.",
         "This line is too lon",
         "",
     ]
@@ -83,7 +83,7 @@ def test_a_bad_line_says_so_and_the_next_is_read_all_the_same() -> None:
         (b"a\x00\x01" + b"binary" * 20, "not a text file"),
         (f"{LINE}\n".encode(), "“Phone number” is missing"),
         (b"name,role\nx,y\n", "“Phone number” is missing"),
-        (b"number,phone\n", "there twice"),
+        (b"number,phone\n", "appears twice."),
         (b"number\n\x81\x8d\n", "cannot be read"),
     ],
 )
@@ -117,7 +117,7 @@ def test_a_number_is_read_however_a_spreadsheet_left_it(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["9.19877E+11", "9,19877E+11", "9E11", "+9.1E+11"])
 def test_a_number_that_was_rounded_says_that_its_digits_are_lost(text: str) -> None:
-    with pytest.raises(RuleBroken, match="last digits are lost"):
+    with pytest.raises(RuleBroken, match="The spreadsheet rounded this number"):
         user_line({"number": text}, "IN")
 
 
@@ -141,7 +141,7 @@ def test_a_group_is_named_by_its_id_or_else_by_its_name() -> None:
     line = mapping_line({"child_id": f"{key}@1", "child": "x", "parent": "Depot  North"})
     assert (str(line.child), line.parent) == (key, "Depot North")
     for wrong, says in [
-        ({"child": "x"}, "no parent"),
+        ({"child": "x"}, "The parent group is missing."),
         ({"parent": "x"}, "which group"),
         ({"child_id": "7"}, "not the ID"),
     ]:

@@ -30,6 +30,6 @@ def test_the_page_of_an_upload_moves_on_by_itself_until_it_is_done(
     page.goto(reverse("groups:bulk_job", args=[job.pk]))
     expect(page.get_by_text("Checking people.csv")).to_be_visible()
     worked_at(job)
-    expect(page.get_by_role("button", name="Go on")).to_be_visible(timeout=15_000)
-    expect(page.get_by_text("its last digits are lost")).to_be_visible()
+    expect(page.get_by_role("button", name="Import")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("The spreadsheet rounded this number. Format the column as text first.")).to_be_visible()
     assert page.locator("[hx-trigger]").count() == 0

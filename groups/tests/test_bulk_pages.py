@@ -99,10 +99,10 @@ def test_how_many_lines_take_somebody_out_is_said_before_anything_happens(
     text = f"Phone number,Action\n{newcomer.number},remove\n+919930000001,\n{newcomer.number},remove\nx,remove\n"
     job = checked(uploaded(group, group_admin, text))
     page = client.get(at("bulk_job", job.pk))
-    assert "1 of the good lines takes somebody out of the group." in text_of(page)
+    assert "1 line removes someone from the group." in text_of(page)
     form_to(page, at("bulk_go", job.pk)).send(client)
     assert worked_at(job).counts == {"added": 1, "removed": 1}
-    assert "out of the group." not in text_of(client.get(at("bulk_job", job.pk)))
+    assert "from the group." not in text_of(client.get(at("bulk_job", job.pk)))
     kept = checked(uploaded(group, group_admin, "Phone number,Action\n+919930000001,add\n"))
     assert "out of the group" not in text_of(client.get(at("bulk_job", kept.pk)))
 
@@ -113,7 +113,7 @@ def test_what_was_foretold_of_a_cancelled_upload_is_not_what_came_of_it(
     job = checked(uploaded(group, group_admin, f"Phone number,Action\n{newcomer.number},remove\n"))
     client.post(at("bulk_cancel", job.pk))
     assert AuditEvent.objects.get(tag="bulk:job:cancelled").after == {"done_lines": 0, "group": group.name}
-    assert "out of the group." not in text_of(client.get(at("bulk_job", job.pk)))
+    assert "from the group." not in text_of(client.get(at("bulk_job", job.pk)))
 
 
 def test_an_open_page_of_somebody_who_runs_the_group_no_more_leads_away_and_says_why(
@@ -123,7 +123,7 @@ def test_an_open_page_of_somebody_who_runs_the_group_no_more_leads_away_and_says
     Membership.objects.filter(group=group, person=person_of(group_admin)).delete()
     answer = client.get(url, headers={"HX-Request": "true"})
     assert (answer.status_code, answer["HX-Redirect"]) == (204, at("list"))
-    assert "You do not run this group any more" in text_of(client.get(at("list")))
+    assert "You no longer manage this group, so its uploads are hidden." in text_of(client.get(at("list")))
     assert client.get(url).status_code == 404
     assert client.get(at("bulk_job", ids.new_id()), headers={"HX-Request": "true"}).status_code == 404
 
@@ -131,11 +131,11 @@ def test_an_open_page_of_somebody_who_runs_the_group_no_more_leads_away_and_says
 def test_cancelling_stops_and_says_so(client: Client, group: Group, group_admin: User) -> None:
     job = checked(uploaded(group, group_admin, TEXT))
     form_to(client.get(at("bulk_job", job.pk)), at("bulk_cancel", job.pk)).send(client)
-    assert "Cancelled. What was done stays." in text_of(client.get(at("bulk_job", job.pk)))
+    assert "Cancelled. Finished lines stay." in text_of(client.get(at("bulk_job", job.pk)))
     told = text_of(client.post(at("bulk_go", job.pk), follow=True))
     assert "This upload is over" in told
     finished = done(uploaded(group, group_admin, TEXT))
-    assert "over already" in text_of(client.post(at("bulk_cancel", finished.pk), follow=True))
+    assert "This upload is already over." in text_of(client.post(at("bulk_cancel", finished.pk), follow=True))
 
 
 def test_bad_lines_and_the_log_are_files_in_which_nothing_runs(client: Client, group: Group, group_admin: User) -> None:
@@ -175,7 +175,7 @@ def test_a_deleted_file_is_not_there(
     assert client.get(at("bulk_file", job.pk)).status_code == 404
     page = client.get(at("bulk_job", job.pk))
     assert at("bulk_file", job.pk) not in page.content.decode()
-    assert "its days were over" in text_of(page)
+    assert "The file was deleted after its storage period." in text_of(page)
 
 
 def test_an_upload_of_another_group_is_found_by_its_admins_alone(

@@ -21,8 +21,8 @@ from kaizala_console.lib import ids
 
 Browser = Callable[..., Client]
 TEXT = "Phone number,Name\n+91 98765 43210,Asha\n9876543210,Asha\n"
-TWICE = {"en": "This number stands in line 2 already.", "hi": "यह नंबर पहले से पंक्ति 2 में है।"}
-GONE = {"en": "The file is not there any more.", "hi": "फ़ाइल अब वहाँ नहीं है।"}
+TWICE = {"en": "This number is already in line 2.", "hi": "यह नंबर पहले से पंक्ति 2 में है।"}
+GONE = {"en": "The file is no longer stored.", "hi": "फ़ाइल अब वहाँ नहीं है।"}
 VALUES = {"line": 4, "most": 200, "n": 3, "text": "x%y", "id": "7", "name": "100 %", "child": "%s", "parent": "%(n)d"}
 
 

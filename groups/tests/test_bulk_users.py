@@ -64,7 +64,9 @@ def test_a_check_that_was_broken_off_begins_anew(group: Group, group_admin: User
     assert "half" not in str(told(job))
 
 
-@pytest.mark.parametrize(("text", "says"), [(HEADER, "no line below"), (many(150), "more than 100 lines")])
+@pytest.mark.parametrize(
+    ("text", "says"), [(HEADER, "The file has no lines below the first."), (many(150), "more than 100 lines")]
+)
 def test_a_file_without_lines_or_with_too_many_stops(
     group: Group, group_admin: User, settings: Any, text: str, says: str
 ) -> None:
@@ -254,7 +256,7 @@ def test_what_fails_again_and_again_stops_and_says_so(
             jobs.work(job_id=job.pk)
         travel(minutes=3)
     assert worked_at(job).state == "failed"
-    assert "Tell its operator" in job.why_it_failed
+    assert "Internal error. Tell the operator of this console." in job.why_it_failed
 
 
 @pytest.mark.postgresql
@@ -288,7 +290,7 @@ def test_who_is_no_admin_any_more_gets_no_further(group: Group, group_admin: Use
     jobs.go_on(job=job, by=group_admin)
     Membership.objects.filter(group=group, person=person_of(group_admin)).update(role="Member")
     assert worked_at(job).state == "failed"
-    assert "no admin of the group any more" in job.why_it_failed
+    assert "The uploader is no longer an admin of the group." in job.why_it_failed
     assert AuditEvent.objects.filter(tag="bulk:job:failed").exists()
     assert Membership.objects.filter(group=group).count() == 3
 

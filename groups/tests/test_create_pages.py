@@ -66,7 +66,7 @@ def test_its_maker_is_the_admin_and_the_numbers_are_its_members(client: Client, 
     admin = person_of(group_admin).number
     assert roles == {admin: "Admin", "+919876543210": "Member", "+919930000001": "Member"}
     page = client.get(answer["Location"])
-    assert "“Safety” is there, and you are its admin." in text_of(page)
+    assert "“Safety” created. You are its admin." in text_of(page)
     assert AuditEvent.objects.get(tag="group:account:created").actor_name == group_admin.name
     assert AuditEvent.objects.filter(tag="group:member:added", group_id=group.pk).count() == 2
 
@@ -115,8 +115,8 @@ def test_an_organisation_admin_makes_sub_groups_too(
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
-        ("name", "", "Give the group a name."),
-        ("name", " \t\r\n ", "Give the group a name."),
+        ("name", "", "Enter a name for the group."),
+        ("name", " \t\r\n ", "Enter a name for the group."),
         ("name", "n" * 121, "at most 120 characters"),
         ("name", "nul\0", "Null characters are not allowed"),
         ("welcome_message", "w" * 501, "at most 500 characters"),
@@ -146,7 +146,7 @@ def test_numbers_that_cannot_be_one_are_named_one_by_one_and_nothing_is_made_yet
 def test_a_sub_group_asks_for_a_name_and_keeps_the_numbers(client: Client, group: Group) -> None:
     url = sub_groups_of(group)
     page = form_on(client, url).send(client, {"name": "", "numbers": "+919930000001"})
-    assert "Give the sub-group a name." in text_of(page)
+    assert "Enter a name for the sub-group." in text_of(page)
     assert form_to(page, url).fields["numbers"] == ["+919930000001"]
     assert '<details class="adder" open>' in page.content.decode()
     assert not GroupLink.objects.exists()

@@ -40,9 +40,9 @@ def test_no_attribute_is_called_as_what_the_file_of_people_has_beside_attributes
     organisation_admin: User, name: str
 ) -> None:
     made = directory.add_attribute(name="Department", by=organisation_admin)
-    with pytest.raises(RuleBroken, match="has a column of this name"):
+    with pytest.raises(RuleBroken, match="The import file has a column with this name"):
         directory.add_attribute(name=name, by=organisation_admin)
-    with pytest.raises(RuleBroken, match="has a column of this name"):
+    with pytest.raises(RuleBroken, match="The import file has a column with this name"):
         directory.change_attribute(attribute=made, name=name, by=organisation_admin)
     assert [one.name for one in PersonAttribute.objects.all()] == ["Department"]
 

@@ -235,7 +235,7 @@ def test_who_is_not_in_the_group_is_not_found_in_it(
     for answer in [client.post(url, {"role": "Admin"}, follow=True)] + (
         [client.get(url, follow=True)] if name == "user_remove" else []
     ):
-        assert "not in the group any more" in text_of(answer)
+        assert "This person is no longer in the group." in text_of(answer)
         assert "Sunil Verma" not in text_of(answer)
     assert everything() == before
 

@@ -50,7 +50,7 @@ def test_it_is_set_moved_and_taken_away(
     form = form_to(client.get(url), url)
     assert form.fields["end_date"] == [""]
     told = form.send(client, {"end_date": day(2)}, follow=True)
-    assert "may act in this group until" in text_of(told)
+    assert "has access until" in text_of(told)
     assert "Change end date" in text_of(told)
 
     again = form_to(client.get(url), url)
@@ -60,7 +60,7 @@ def test_it_is_set_moved_and_taken_away(
     again.send(client, {"end_date": day(5)})
     travel(days=4)
     none = form_to(browser_of(group_admin).get(url), url).send(browser_of(group_admin), {"end_date": ""}, follow=True)
-    assert "may act in this group without an end date" in text_of(none)
+    assert "has access without an end date." in text_of(none)
     assert end_of(granted) is None
 
 
@@ -105,7 +105,7 @@ def test_what_has_ended_is_not_offered_another_end(
     client = browser_of(group_admin)
     assert end_page_of(granted) not in client.get(page_of(granted)).content.decode()
     answer = client.post(end_page_of(granted), {"end_date": day(9)})
-    assert "Remove it and grant it anew" in text_of(answer)
+    assert ". Remove it, then add the connector again." in text_of(answer)
     assert end_of(granted) == ended
 
 

@@ -55,7 +55,7 @@ def form_on(client: Client, url: str) -> HtmlForm:
 def test_it_shows_how_far_the_handoff_is_and_never_the_token(client: Client, granted: Granted, url: str) -> None:
     page = client.get(url)
     told = text_of(page)
-    for words in ("Made", "Sealed", "Told", "Opened", "Works", "Arjun Mehta", "Devika Rao"):
+    for words in ("Made", "Sealed", "Notified", "Claimed", "Works", "Arjun Mehta", "Devika Rao"):
         assert words in told
     assert refresh_tokens.unseal(granted.handoff) not in page.content.decode()
     assert not TOKEN.search(page.content.decode())
@@ -65,7 +65,7 @@ def test_a_refused_token_can_be_made_anew(client: Client, granted: Granted, url:
     handoffs.refuse(handoff=granted.handoff, by=developer)
     page = client.get(url)
     assert "refused by the developer" in text_of(page)
-    assert "Nothing is sealed here any more." in text_of(page)
+    assert "The access continues: regenerate the token to get a new one." in text_of(page)
     assert f"{url}show/" not in page.content.decode()
 
 
@@ -82,7 +82,11 @@ def test_what_cannot_work_says_why_and_offers_only_to_remove_it(
         Grant.objects.filter(pk=granted.grant.pk).update(granted_at=past - dt.timedelta(days=1), ends_at=past)
     page = client.get(url)
     told = text_of(page)
-    assert {"connector": "Its developer has suspended", "grant": "is suspended", "end": "has ended"}[why] in told
+    assert {
+        "connector": "The developer suspended this connector: every token is refused.",
+        "grant": "is suspended",
+        "end": "has ended",
+    }[why] in told
     assert f"{url}show/" not in page.content.decode()
     assert f"{url}regenerate/" not in page.content.decode()
     assert f"{url}remove/" in page.content.decode()
@@ -93,10 +97,10 @@ def test_what_cannot_work_says_why_and_offers_only_to_remove_it(
 
 def test_regenerating_ends_the_old_token_and_hands_over_a_new_one(client: Client, granted: Granted, url: str) -> None:
     page = client.get(f"{url}regenerate/")
-    assert "The old token ends at once" in text_of(page)
+    assert "The program stops until it has the new one." in text_of(page)
     assert RefreshToken.objects.count() == 1
     answer = form_to(page, f"{url}regenerate/").send(client, follow=True)
-    assert "The old token has ended. A new one is sealed" in text_of(answer)
+    assert "The old one is revoked, and we notified the developer." in text_of(answer)
     old, new = RefreshToken.objects.order_by("issued_at")
     assert old.revoked_at is not None
     assert new.revoked_at is None
@@ -107,7 +111,7 @@ def test_a_double_click_regenerates_once(client: Client, granted: Granted, url: 
     form = form_on(client, f"{url}regenerate/")
     for _ in range(2):
         answer = form.send(client, follow=True)
-    assert "A new token was made already" in text_of(answer)
+    assert "The token was already regenerated." in text_of(answer)
     assert RefreshToken.objects.count() == 2
     assert AuditEvent.objects.filter(tag="grant:token:regenerated").count() == 1
 
@@ -121,9 +125,9 @@ def test_what_the_worker_hands_over_meanwhile_does_not_keep_the_old_token_alive(
     travel(minutes=1)
     RefreshToken.objects.update(expires_at=clock.now() + dt.timedelta(days=35))
     assert refresh_tokens.rotate_due() == 1
-    assert "The old token has ended. A new one is sealed" in text_of(form.send(client, follow=True))
+    assert "The old one is revoked, and we notified the developer." in text_of(form.send(client, follow=True))
     assert RefreshToken.objects.filter(revoked_at__isnull=True).count() == 1
-    assert "A new token was made already" in text_of(form.send(client, follow=True))
+    assert "The token was already regenerated." in text_of(form.send(client, follow=True))
     assert RefreshToken.objects.count() == 3
 
 
@@ -151,7 +155,7 @@ def test_removing_asks_for_the_name_and_ends_the_access(client: Client, granted:
     page = client.get(f"{url}remove/")
     assert "What will stop" in text_of(page)
     done = form_to(page, f"{url}remove/").send(client, {"typed": " shift  planner "}, follow=True)
-    assert "“Shift Planner” is removed. Its tokens are refused from now on." in text_of(done)
+    assert "“Shift Planner” removed. Its tokens are refused." in text_of(done)
     assert Grant.objects.get().revoked_at is not None
     assert AuditEvent.objects.filter(tag="grant:access:revoked").count() == 1
 
@@ -167,7 +171,7 @@ def test_a_double_click_removes_once_and_says_so(client: Client, granted: Grante
     form = form_on(client, f"{url}remove/")
     for _ in range(2):
         answer = form.send(client, {"typed": "Shift Planner"}, follow=True)
-    assert "“Shift Planner” is removed already." in text_of(answer)
+    assert "“Shift Planner” was already removed." in text_of(answer)
     assert answer.redirect_chain[-1][0] == reverse("groups:connectors", args=[group.pk])
     assert AuditEvent.objects.filter(tag="grant:access:revoked").count() == 1
 

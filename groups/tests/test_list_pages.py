@@ -68,9 +68,9 @@ def test_an_organisation_admin_is_told_what_the_list_is_and_finds_their_own_in_i
     group: Group, organisation_admin: User, organisation: Organisation, browser_of: Browser
 ) -> None:
     client = browser_of(organisation_admin)
-    assert "All groups of your organisation" in text_of(client.get(LIST))
+    assert "All groups in your organisation, and your private groups." in text_of(client.get(LIST))
     empty = client.get(LIST, {"only": "run"})
-    assert "None of your numbers is an admin of a group." in text_of(empty)
+    assert "You don’t manage any group." in text_of(empty)
     make_group("Alpha", organisation=organisation, admins=[organisation_admin])
     assert titles_of(client.get(LIST, {"only": "run"})) == ["Alpha"]
 
@@ -100,7 +100,7 @@ def test_a_connector_that_is_none_or_not_live_changes_nothing_in_the_list(
     gone = make_connector(developer, "Gone", suspended_at=clock.now())
     for key in (written, str(theirs.pk), str(gone.pk)):
         page = client.get(LIST, {"let_in": key})
-        assert "Choose the group" not in text_of(page)
+        assert "Choose a group" not in text_of(page)
         assert f'href="{reverse("groups:details", args=[group.pk])}"' in page.content.decode()
 
 
@@ -141,7 +141,7 @@ def test_search_finds_a_part_of_the_name_or_a_whole_id(
 def test_a_group_of_others_is_not_found_by_its_id(client: Client, organisation: Organisation) -> None:
     hidden = make_group("Hidden", organisation=organisation)
     for key in (hidden.pk, ids.new_id()):
-        assert "Nothing matches" in text_of(client.get(LIST, {"q": str(key)}))
+        assert "No matches" in text_of(client.get(LIST, {"q": str(key)}))
 
 
 def test_more_than_a_page_goes_on_by_key_in_both_directions(client: Client, group_admin: User) -> None:
@@ -183,7 +183,7 @@ def test_sub_groups_and_the_groups_above_are_links_for_who_may_open_them(
     below = Group.objects.get(name="Gate")
     above = client.get(reverse("groups:sub_groups", args=[below.pk]))
     assert f'<a href="{reverse("groups:details", args=[group.pk])}">Night Shift</a>' in above.content.decode()
-    assert "Stands under" in text_of(above)
+    assert "Parent groups" in text_of(above)
 
 
 def test_more_sub_groups_cost_no_more_queries(
@@ -213,7 +213,7 @@ def test_the_history_tells_admins_what_everybody_did_here(
 
 
 def test_a_new_group_has_no_history_to_tell(client: Client, group: Group) -> None:
-    assert "Nothing has happened yet" in text_of(client.get(reverse("groups:activity", args=[group.pk])))
+    assert "No activity yet" in text_of(client.get(reverse("groups:activity", args=[group.pk])))
 
 
 def test_a_longer_history_costs_no_more_queries(client: Client, group: Group, group_admin: User, cost: Cost) -> None:
@@ -248,7 +248,7 @@ def test_the_directory_finds_by_a_part_of_the_name_or_the_number(
 
 @pytest.mark.parametrize("q", ["nobody", "%", "nobody\0", "x" * 5000])
 def test_the_directory_says_when_nobody_matches(client: Client, group: Group, q: str) -> None:
-    assert "Nobody matches" in text_of(client.get(DIRECTORY, {"q": q}))
+    assert "No matches" in text_of(client.get(DIRECTORY, {"q": q}))
 
 
 def test_more_people_cost_no_more_queries(client: Client, group: Group, group_admin: User, cost: Cost) -> None:
@@ -264,7 +264,7 @@ def test_who_has_no_name_stands_in_the_directory_by_the_number(client: Client, g
 
 def test_who_shares_no_group_sees_nobody(group: Group, stranger: User, browser_of: Browser) -> None:
     make_person("Alone")
-    assert "Nobody here yet" in text_of(browser_of(stranger).get(DIRECTORY))
+    assert "No people yet" in text_of(browser_of(stranger).get(DIRECTORY))
 
 
 def test_a_group_made_here_is_listed_at_once(client: Client, group_admin: User) -> None:

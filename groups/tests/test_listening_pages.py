@@ -46,7 +46,7 @@ def test_an_admin_sees_where_what_happens_is_sent(
     listening: Program, group: Group, group_admin: User, browser_of: Browser
 ) -> None:
     page = browser_of(group_admin).get(page_of(group, listening))
-    assert "3 webhooks listen here" in text_of(page)
+    assert "3 webhooks" in text_of(page)
     assert "hooks.example.com 2 webhooks stock.example.org" in text_of(page)
     for hidden in ("their-key", "/a?", "paused.example.net", "their-token-J7Q2K9"):
         assert hidden not in page.content.decode()
@@ -66,21 +66,21 @@ def test_a_new_token_stops_no_webhook(listening: Program, group: Group, group_ad
     client = browser_of(group_admin)
     assert "webhook" not in text_of(client.get(page_of(group, listening, "grant_regenerate")))
     client.post(page_of(group, listening, "grant_regenerate"))
-    assert "3 webhooks listen here" in text_of(client.get(page_of(group, listening)))
+    assert "3 webhooks" in text_of(client.get(page_of(group, listening)))
 
 
 def test_a_suspended_access_tells_nobody(
     listening: Program, group: Group, group_admin: User, browser_of: Browser
 ) -> None:
     rights.suspend(grant=listening.grant, by=group_admin)
-    assert "listen here" not in text_of(browser_of(group_admin).get(page_of(group, listening)))
+    assert "webhooks" not in text_of(browser_of(group_admin).get(page_of(group, listening)))
 
 
 def test_without_webhooks_nothing_is_said_of_them(
     group: Group, connector: Connector, group_admin: User, browser_of: Browser
 ) -> None:
     program = let_in(connector, group, group_admin)
-    assert "listen here" not in text_of(browser_of(group_admin).get(page_of(group, program)))
+    assert "webhooks" not in text_of(browser_of(group_admin).get(page_of(group, program)))
 
 
 def test_more_webhooks_cost_no_more_queries(
@@ -101,4 +101,4 @@ def test_more_webhooks_cost_no_more_queries(
     for n in range(12):
         quiet(listening.grant, f"https://h{n}.example.com/")
     assert cost() == few
-    assert "And 4 hosts more." in text_of(client.get(page_of(group, listening)))
+    assert "And 4 more hosts." in text_of(client.get(page_of(group, listening)))

@@ -45,9 +45,9 @@ def test_the_line_follows_along_with_the_focus_where_it_is_and_not_in_a_tab_that
     url = reverse("groups:grant", args=[group.pk, handoff.grant_id])
     page = open_page(user=group_admin)
     page.goto(url)
-    opened = page.get_by_role("listitem").filter(has_text="Opened")
+    opened = page.get_by_role("listitem").filter(has_text="Claimed")
     assert ask(page) == 304
-    expect(opened).to_contain_text("Opened")
+    expect(opened).to_contain_text("Claimed")
     handoffs.claim(handoff=handoff, by=developer, idempotency_key="k" * 32, address=None)
 
     page.evaluate(LOOK_AWAY, True)
@@ -76,7 +76,7 @@ def test_the_focus_in_a_part_that_changes_stays_or_the_part_has_it(
     handoffs.claim(handoff=handoff, by=developer, idempotency_key="k" * 32, address=None)
     assert ask(page) == 200
     expect(page.get_by_role("button", name="Claim")).to_have_count(0)
-    expect(page.locator("#handoff-head")).to_contain_text("Opened")
+    expect(page.locator("#handoff-head")).to_contain_text("Claimed")
     assert page.evaluate("document.querySelector('#handoff-now').contains(document.activeElement)")
     assert page.title().startswith(f"Handoff for {group.name}")
 

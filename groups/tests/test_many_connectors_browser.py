@@ -27,11 +27,11 @@ def test_the_drop_down_follows_the_words(
     page = open_page(user=group_admin, width=360)
     page.goto(tab_of(group))
     page.get_by_label("Search for a connector").last.fill("Planner 117")
-    expect(page.get_by_text("1 of 120 is offered.")).to_be_visible()
+    expect(page.get_by_text("Showing 1 of 120.")).to_be_visible()
     assert page.locator("#connector-choices").count() == 1
     page.wait_for_function("!document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling')")
     page.get_by_label("Connector", exact=True).select_option(label="Planner 117 · Devika Rao")
-    expect(page.get_by_text("What “Planner 117” could do here")).to_be_visible()
+    expect(page.get_by_text("Permissions of “Planner 117” in this group")).to_be_visible()
     assert findings(page, frame=False) == []
     if PICTURES:
         page.screenshot(path=Path(PICTURES) / "many.png", full_page=True)

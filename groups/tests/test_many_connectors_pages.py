@@ -41,7 +41,7 @@ def many(developer: User) -> list[Connector]:
 def test_the_first_are_offered_with_a_search_above_them(client: Client, group: Group, many: list[Connector]) -> None:
     page = client.get(tab_of(group))
     assert len(offered_on(page)) == MOST_CHOICES
-    assert f"The first {MOST_CHOICES} of {MANY} are offered: search to find the others." in text_of(page)
+    assert f"Showing {MOST_CHOICES} of {MANY}. Search to find others." in text_of(page)
     assert b'name="find"' in page.content
 
 
@@ -52,7 +52,7 @@ def test_words_find_by_name_and_owner(
     page = client.get(tab_of(group), {"find": words})
     assert len(offered_on(page)) == found
     if not found:
-        assert f"No connector is called “{words}”." in text_of(page)
+        assert f"No connector matches “{words}”." in text_of(page)
 
 
 @pytest.mark.parametrize("words", ["Planner 11", "devika", "a", "R 07", "nothing", "AR", "Arjun", "zz", "%", ""])
@@ -74,7 +74,7 @@ def test_what_is_chosen_stays_in_the_drop_down_whatever_is_searched(
 ) -> None:
     page = client.get(tab_of(group), {"find": "Planner 00", "connector": str(many[110].pk)})
     assert page.content.decode().count("· Devika Rao</option>") == 11
-    assert "What “Planner 110” could do here" in text_of(page)
+    assert "Permissions of “Planner 110” in this group" in text_of(page)
 
 
 def test_one_that_is_not_offered_at_first_can_be_added(client: Client, group: Group, many: list[Connector]) -> None:
@@ -85,7 +85,7 @@ def test_one_that_is_not_offered_at_first_can_be_added(client: Client, group: Gr
 def test_a_choice_that_was_refused_is_shown_again(client: Client, group: Group, many: list[Connector]) -> None:
     page = client.post(adding_to(group), {"connector": str(many[110].pk), "end_date": "2020-01-01"})
     assert page.status_code == 400
-    assert "What “Planner 110” could do here" in text_of(page)
+    assert "Permissions of “Planner 110” in this group" in text_of(page)
     assert not Grant.objects.exists()
 
 

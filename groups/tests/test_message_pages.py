@@ -106,8 +106,8 @@ def test_markup_is_text(client: Client, group: Group) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "Write something first."),
-        (" \r\n\t ", "Write something first."),
+        ("", "Enter a message."),
+        (" \r\n\t ", "Enter a message."),
         ("x" * 4001, "at most 4000 characters"),
         ("nul \0", "Null characters are not allowed"),
     ],
@@ -155,7 +155,7 @@ def test_in_a_managed_public_group_only_admins_write(
     before = everything()
     answer = client.post(tab_of(public), {"message": "I was here"})
     assert answer.status_code == 403
-    assert "In a managed public group only the admins speak." in text_of(answer)
+    assert "In a managed public group only admins can post." in text_of(answer)
     assert everything() == before
     write(browser_of(group_admin), public, "Open from nine")
     assert Message.objects.get().text == "Open from nine"
@@ -279,11 +279,11 @@ def test_a_member_posts_a_poll_and_an_announcement(client: Client, group: Group,
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
-        ({"question": " "}, "Ask something."),
+        ({"question": " "}, "Enter a question."),
         ({"question": "x" * 501}, "at most 500 characters"),
-        ({"choices": "Yes"}, "Write at least two choices"),
+        ({"choices": "Yes"}, "Enter at least two choices, one per line."),
         ({"choices": "Yes\nNo\nYes"}, "“Yes” stands there twice"),
-        ({"choices": "\n".join(map(str, range(11)))}, "These are 11 choices; a poll has up to 10."),
+        ({"choices": "\n".join(map(str, range(11)))}, "A poll can have at most 10 choices, not 11."),
         ({"choices": f"Yes\n{'x' * 501}"}, "is too long"),
         ({"closes": "9999"}, "Select a valid choice."),
     ],

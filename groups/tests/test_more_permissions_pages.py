@@ -38,10 +38,10 @@ def test_more_permissions_are_told_as_a_difference_and_given_in_part(
     asked = AccessRequest.objects.get()
     client = browser_of(group_admin)
     home = text_of(client.get(reverse("home")))
-    assert "“Shift Planner” asks for more permissions in “Night Shift”. Until you answer, it goes on as before." in home
+    assert "“Shift Planner” asks for more permissions in “Night Shift”." in home
     words = text_of(client.get(address("request", asked)))
-    assert "can post messages" in words.partition("What it can do already")[2].partition("What it asks for")[0]
-    assert "can create and read likes and comments" in words.partition("What it asks for in addition")[2]
+    assert "Post messages" in words.partition("Current permissions")[2].partition("Requested permissions")[0]
+    assert "Create and read likes and comments" in words.partition("Added permissions")[2]
     answer_of(client, asked, permissions=["reaction"])
     granted.grant.refresh_from_db()
     assert granted.grant.permissions == {POST, likes}
@@ -74,6 +74,6 @@ def test_a_request_that_grew_while_it_was_read_is_read_again(
     form = form_to(client.get(address("request", asked)), address("request_approve", asked))
     connector.refresh_from_db()
     permissions.change(connector=connector, permissions=connector.permissions | {likes}, by=developer)
-    assert "Look at it once more." in text_of(form.send(client, follow=True))
+    assert "The developer changed this request. Check it again." in text_of(form.send(client, follow=True))
     granted.grant.refresh_from_db()
     assert granted.grant.permissions == {POST}

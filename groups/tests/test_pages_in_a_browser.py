@@ -55,13 +55,13 @@ def test_typing_finds_a_connector_and_shows_what_it_could_do(
 ) -> None:
     page = open_page(user=group_admin)
     page.goto(tab(depot, "connectors"))
-    expect(page.get_by_role("button", name="What could it do?")).to_have_count(0)
+    expect(page.get_by_role("button", name="Show permissions")).to_have_count(0)
     box = page.get_by_role("combobox", name="Connector")
     expect(box).to_have_attribute("placeholder", "Choose a connector")
     box.fill("bot 5")
     expect(page.get_by_role("option")).to_have_text(["Bot 5 · Devika Rao"])
     box.press("Enter")
-    expect(page.get_by_role("heading", name="What “Bot 5” could do here")).to_be_visible()
+    expect(page.get_by_role("heading", name="Permissions of “Bot 5” in this group")).to_be_visible()
     assert_accessible(page)
     page.get_by_role("button", name="Add Connector").click()
     expect(page.get_by_text("“Bot 5” is added.")).to_be_visible()
@@ -83,10 +83,10 @@ def test_people_are_added_made_admin_and_removed(
     expect(page.get_by_label("Phone numbers")).to_have_value("12")
     page.goto(tab(group, "details"))
     page.get_by_role("button", name="Make admin Meera Nair").click()
-    expect(page.get_by_text("Meera Nair is an admin now.")).to_be_visible()
+    expect(page.get_by_text("Meera Nair is now an admin.")).to_be_visible()
     page.get_by_role("link", name="Remove +91 98765 43210").click()
     page.get_by_role("button", name="Remove", exact=True).click()
-    expect(page.get_by_text("+91 98765 43210 is removed from the group.")).to_be_visible()
+    expect(page.get_by_text("+91 98765 43210 removed from the group.")).to_be_visible()
 
 
 @pytest.mark.capability
@@ -107,14 +107,14 @@ def test_a_token_is_shown_once_to_the_admin_and_gone_when_left(
     granted = connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin)
     page = open_page(user=group_admin, width=360)
     page.goto(reverse("groups:grant", args=[group.pk, granted.grant.pk]))
-    page.get_by_role("button", name="Show it to me once").click()
+    page.get_by_role("button", name="View once").click()
     token = page.get_by_label("Refresh token").input_value()
     assert token.startswith("kzrt_")
     assert_fits(page)
     assert_accessible(page)
     page.get_by_label("I have stored it").check()
     page.get_by_role("button", name="Done").click()
-    expect(page.get_by_text("Arjun Mehta had the token shown once.")).to_be_visible()
+    expect(page.get_by_text("Arjun Mehta viewed the token once.")).to_be_visible()
     assert token not in page.content()
 
 

@@ -85,7 +85,7 @@ def test_a_rule_that_is_none_changes_nothing(client: Client, group: Group, forge
 def test_members_read_the_policies_and_change_none(group: Group, member: User, browser_of: Browser) -> None:
     client, before = browser_of(member), everything()
     page = client.get(policies_of(group))
-    assert "Everybody in the group" in text_of(page)
+    assert "Everyone in the group" in text_of(page)
     assert f'action="{policies_of(group)}"' not in page.content.decode()
     assert client.post(policies_of(group), {"name": "Mine"}).status_code == 403
     assert everything() == before
@@ -111,7 +111,7 @@ def test_removing_shows_what_stops_and_asks_for_the_name(client: Client, group: 
     assert "Type the name exactly" in text_of(form.send(client, {"typed": "Day Shift"}))
     assert everything() == before
     done = form.send(client, {"typed": "night shift"}, follow=True)
-    assert "“Night Shift” is deleted." in text_of(done)
+    assert "“Night Shift” deleted." in text_of(done)
     assert client.get(policies_of(group)).status_code == 404
     assert AuditEvent.objects.filter(tag="group:account:removed").count() == 1
 

@@ -135,7 +135,9 @@ def test_what_cannot_be_posted_is_named_with_what_can_and_the_caption_is_kept(
 
 def test_no_file_and_an_empty_file_say_so(client: Client, group: Group) -> None:
     assert "Choose a file." in refusal(send(client, group, caption="No file"))
-    assert "One of these files is empty." in refusal(send(client, group, file("a.png", b""), caption="Empty"))
+    assert "A file is empty. Choose the files again." in refusal(
+        send(client, group, file("a.png", b""), caption="Empty")
+    )
 
 
 def test_what_is_too_large_or_too_many_is_read_past_and_said(client: Client, group: Group, settings: Any) -> None:
@@ -147,7 +149,7 @@ def test_what_is_too_large_or_too_many_is_read_past_and_said(client: Client, gro
     settings.MEDIA_MAX_MB, settings.MEDIA_MAX_REQUEST_MB = 2, 1
     assert "All files together are larger than 1 MB" in refusal(send(client, group, file("large.png", large)))
     settings.MEDIA_MAX_FILES = 2
-    assert "Choose up to 2 files at once." in refusal(send(client, group, *[file("a.png", PNG) for _ in range(3)]))
+    assert "Choose at most 2 files." in refusal(send(client, group, *[file("a.png", PNG) for _ in range(3)]))
 
 
 def test_a_full_store_says_whose_limit_it_is(client: Client, group: Group, settings: Any) -> None:

@@ -23,7 +23,7 @@ from kaizala_console.lib import clock
 pytestmark = pytest.mark.django_db
 
 HOME = "/console/"
-TITLE = "Let a connector into your group"
+TITLE = "Add a connector to your group"
 
 Browser = Callable[..., Client]
 
@@ -40,7 +40,7 @@ def test_home_leads_an_admin_straight_to_the_connectors_of_the_group(
     page = browser_of(group_admin).get(HOME)
     assert TITLE in text_of(page)
     assert f'href="{reverse("groups:connectors", args=[group.pk])}"' in page.content.decode()
-    assert "Your group needs a program" not in text_of(page)
+    assert "Add a program to your group" not in text_of(page)
 
 
 @pytest.mark.parametrize("who", ["member", "stranger", "developer", "organisation_admin"])
@@ -51,7 +51,7 @@ def test_it_is_offered_to_nobody_else(
     put_away(user)
     told = text_of(browser_of(user).get(HOME))
     assert TITLE not in told
-    assert "Your group needs a program" in told
+    assert "Add a program to your group" in told
 
 
 def test_a_removed_group_is_not_offered(group: Group, group_admin: User, travel: Callable[..., object]) -> None:

@@ -118,7 +118,7 @@ def test_many_who_like_it_are_counted(client: Client, said: Message) -> None:
     )
 
 
-@pytest.mark.parametrize(("text", "says"), [("  \n", "Write something first."), ("x" * 1001, "1000")])
+@pytest.mark.parametrize(("text", "says"), [("  \n", "Enter a message."), ("x" * 1001, "1000")])
 def test_what_is_no_comment_is_refused_and_stays_in_the_form(
     client: Client, said: Message, text: str, says: str
 ) -> None:

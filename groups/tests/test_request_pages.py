@@ -80,7 +80,7 @@ def test_an_admin_finds_the_request_on_home_in_the_group_and_in_the_list(
 ) -> None:
     client = browser_of(group_admin)
     home = client.get(reverse("home"))
-    assert "Devika Rao asks you to let “Shift Planner” act in “Night Shift”." in text_of(home)
+    assert "Devika Rao asks you to add “Shift Planner” to “Night Shift”." in text_of(home)
     for page in (
         home,
         client.get(reverse("groups:connectors", args=[group.pk])),
@@ -113,9 +113,14 @@ def test_the_page_says_who_asks_why_and_what_would_still_be_impossible(
     named: AccessRequest, group_admin: User, browser_of: Browser
 ) -> None:
     words = text_of(browser_of(group_admin).get(address("request", named)))
-    for sentence in ("Devika Rao", "Tells shifts.", "can post messages", "can read, add, change and remove members"):
+    for sentence in (
+        "Devika Rao",
+        "Tells shifts.",
+        "Post messages",
+        "Read, add, change and remove members and subscribers",
+    ):
         assert sentence in words
-    assert "cannot send media" in words.partition("still not be able to do")[2]
+    assert "Send media" in words.partition("It still cannot")[2]
 
 
 def test_opening_a_link_changes_nothing(link: AccessRequest, group_admin: User, browser_of: Browser) -> None:
@@ -134,7 +139,7 @@ def test_an_admin_unticks_one_sets_an_end_date_and_approves(
     page = answer_of(browser_of(group_admin), named, permissions=["textmessage"], end_date="2090-01-31")
     grant = Grant.objects.get()
     assert page.redirect_chain[-1][0] == reverse("groups:grant", args=[group.pk, grant.pk])
-    assert "Approved. The refresh token is sealed, and Devika Rao is told." in text_of(page)
+    assert "Approved. We notified Devika Rao, who can claim the refresh token." in text_of(page)
     assert grant.permissions == {POST}
     assert grant.ends_at is not None
     assert grant.ends_at.year == 2090
@@ -164,7 +169,7 @@ def test_refusing_needs_no_tick_and_tells_the_developer(
     named: AccessRequest, group_admin: User, browser_of: Browser
 ) -> None:
     page = refuse(browser_of(group_admin), named, permissions=[])
-    assert "Refused. Nothing has changed, and Devika Rao is told." in text_of(page)
+    assert "Refused. We notified Nothing has changed, and Devika Rao." in text_of(page)
     named.refresh_from_db()
     assert named.state is RequestState.REFUSED
     assert not Grant.objects.exists()
@@ -182,7 +187,7 @@ def test_refusing_a_link_says_for_which_group(
 
 def test_approving_nothing_is_asked_back(named: AccessRequest, group_admin: User, browser_of: Browser) -> None:
     page = answer_of(browser_of(group_admin), named, permissions=[])
-    assert "press “Refuse” to give nothing" in text_of(page)
+    assert "Select permissions, or press “Refuse”." in text_of(page)
     assert not Grant.objects.exists()
 
 
@@ -243,7 +248,7 @@ def test_a_link_in_the_hands_of_a_colleague_without_a_group_is_to_be_passed_on(
 ) -> None:
     client = browser_of(stranger)
     page = client.get(address("request", link))
-    assert "Pass the link on to somebody who is." in text_of(page)
+    assert "You manage no group it could be added to." in text_of(page)
     assert address("request_approve", link) not in page.content.decode()
     assert client.post(address("request_approve", link), {"permissions": ["textmessage"]}).status_code == 400
     assert browser_of(outsider).get(address("request", link)).status_code == 404
@@ -295,9 +300,9 @@ def test_a_request_stands_in_the_inbox_of_who_may_answer_and_of_nobody_else(
 ) -> None:
     asked = ask(group)
     shown = browser_of(group_admin).get(reverse("handoffs"))
-    assert "A request waits for your answer" in text_of(shown)
-    assert "Nothing waits for you" not in text_of(shown)
+    assert "A request needs your answer" in text_of(shown)
+    assert "You’re all caught up" not in text_of(shown)
     assert f'href="{address("request", asked)}"' in shown.content.decode()
     earlier = browser_of(group_admin).get(reverse("handoffs"), {"show": "earlier"})
-    assert "A request waits for your answer" not in text_of(earlier)
-    assert "A request waits for your answer" not in text_of(browser_of(member).get(reverse("handoffs")))
+    assert "A request needs your answer" not in text_of(earlier)
+    assert "A request needs your answer" not in text_of(browser_of(member).get(reverse("handoffs")))

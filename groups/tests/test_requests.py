@@ -106,7 +106,7 @@ def test_the_admins_of_a_named_group_get_a_mail_and_nobody_elsewhere_does(
         ask(theirs)
         ask()
     assert [(mail.to, mail.subject) for mail in outbox] == [
-        ([group_admin.email], "A request of Shift Planner waits for your answer")
+        ([group_admin.email], "A request for Shift Planner needs your answer")
     ]
     assert f"/console/requests/{asked.pk}/" in outbox[0].body
 
@@ -124,7 +124,7 @@ def test_an_admin_of_many_groups_gets_one_mail_about_more_permissions(
     permissions.change(connector=connector, permissions=[POST], by=developer)
     with django_capture_on_commit_callbacks(execute=True):
         permissions.change(connector=connector, permissions=[POST, READ], by=developer)
-    assert [mail.subject for mail in outbox] == ["3 requests of Shift Planner wait for your answer"]
+    assert [mail.subject for mail in outbox] == ["3 requests for Shift Planner need your answer"]
     assert "/console/groups/requests/" in outbox[0].body
 
 

@@ -62,15 +62,15 @@ def test_a_stranger_finds_neither_the_group_nor_its_people(
     depot: Group, stranger: User, browser_of: Callable[..., Client]
 ) -> None:
     browser = browser_of(stranger)
-    assert "Nothing matches" in found_by(browser, "depot")
-    assert "Nothing matches" in found_by(browser, "meera")
+    assert "No matches" in found_by(browser, "depot")
+    assert "No matches" in found_by(browser, "meera")
 
 
 def test_another_organisation_finds_no_connector_of_this_one(
     developer: User, outsider: User, browser_of: Callable[..., Client]
 ) -> None:
     make_connector(developer, "Depot Planner")
-    assert "Nothing matches" in found_by(browser_of(outsider), "depot")
+    assert "No matches" in found_by(browser_of(outsider), "depot")
 
 
 @pytest.mark.postgresql
@@ -80,7 +80,7 @@ def test_more_than_a_few_lead_to_the_list_with_the_same_search(
     for number in range(7):
         make_connector(developer, f"Depot & Gate {number}")
     page = browser_of(developer).get(SEARCH, {"q": "depot & gate"})
-    assert "All connectors that match" in words(page)
+    assert "All matching connectors" in words(page)
     assert 'href="/console/connectors/?q=depot+%26+gate&amp;show=all"' in page.content.decode()
 
 

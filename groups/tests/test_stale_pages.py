@@ -56,7 +56,7 @@ def test_what_was_a_connector_here_leads_to_those_that_are(
     answers = [client.get(url, follow=True)] + ([client.post(url, {}, follow=True)] if below else [])
     for answer in answers:
         assert answer.redirect_chain[-1][0] == reverse("groups:connectors", args=[group.pk])
-        assert "“Shift Planner” is removed already." in text_of(answer)
+        assert "“Shift Planner” was already removed." in text_of(answer)
     assert everything() == before
 
 
@@ -82,7 +82,7 @@ def test_who_has_left_meanwhile_is_said_to_be_gone_beside_who_is_there(
     url, before = reverse(f"groups:{door}", args=[group.pk, person_of(member).pk]) + "?only=members", everything()
     asked = client.get(url, follow=True) if door == "user_remove" else client.post(url, {"role": "Admin"}, follow=True)
     assert asked.redirect_chain == [(f"{reverse('groups:details', args=[group.pk])}?only=members", 302)]
-    assert "This person is not in the group any more." in text_of(asked)
+    assert "This person is no longer in the group." in text_of(asked)
     assert everything() == before
 
 
@@ -102,7 +102,7 @@ def test_a_sub_group_that_was_detached_meanwhile_leads_to_those_that_are_there(c
     url = reverse("groups:sub_group_detach", args=[group.pk, make_group("Office").pk])
     answer = client.get(url, follow=True)
     assert answer.redirect_chain == [(reverse("groups:sub_groups", args=[group.pk]), 302)]
-    assert "This group does not stand here any more." in text_of(answer)
+    assert "This group is no longer attached here." in text_of(answer)
 
 
 @pytest.mark.parametrize("who", ["group_admin", "organisation_admin"])
@@ -114,7 +114,7 @@ def test_a_group_is_deleted_once_by_a_double_click(
     for _click in range(2):
         answer = form.send(client, {"typed": group.name}, follow=True)
         assert answer.redirect_chain == [(reverse("groups:list"), 302)]
-    assert "“Night Shift” is deleted already." in text_of(answer)
+    assert "“Night Shift” is already deleted." in text_of(answer)
     assert AuditEvent.objects.filter(tag="group:account:removed").count() == 1
 
 
@@ -139,7 +139,7 @@ def test_an_attribute_that_was_deleted_meanwhile_is_said_to_be(
         answers.append(client.get(url, follow=True))
     for answer in answers:
         assert answer.redirect_chain == [(reverse("groups:attributes"), 302)]
-        assert "This attribute was removed in the meantime." in text_of(answer)
+        assert "This attribute was deleted." in text_of(answer)
     assert not PersonAttribute.objects.exists()
 
 

@@ -70,7 +70,7 @@ def test_groups_are_searched_and_paged(
         assert len(titles_of(client.get(at("sub_group_find", group)))) == 20
     assert titles_of(client.get(at("sub_group_find", group), {"q": "depot 2"})) == [f"Depot 2{n}" for n in range(5)]
     assert titles_of(client.get(at("sub_group_find", group), {"q": str(office.pk)})) == ["Office"]
-    assert "No group matches" in text_of(client.get(at("sub_group_find", group), {"q": "nothing like it"}))
+    assert "No matches" in text_of(client.get(at("sub_group_find", group), {"q": "nothing like it"}))
     answer = client.get(at("sub_group_find", group), {"q": "depot", "cursor": "forged"})
     assert answer["Location"] == f"{at('sub_group_find', group)}?q=depot"
 
@@ -83,9 +83,9 @@ def test_a_group_is_attached_after_a_page_that_says_what_that_means(
     assert "reach “Office” and all groups under it from then on" in text_of(page)
     assert not GroupLink.objects.exists()
     answer = client.post(url, follow=True)
-    assert "“Office” stands under this group now." in text_of(answer)
+    assert "“Office” attached." in text_of(answer)
     assert GroupLink.objects.get().child == office
-    assert "stands under this group already" in text_of(client.post(url, follow=True))
+    assert "is already attached." in text_of(client.post(url, follow=True))
     assert AuditEvent.objects.filter(tag="group:subgroup:linked").count() == 1
 
 
@@ -128,10 +128,10 @@ def test_a_group_is_detached_after_a_page_that_says_what_that_means(
     assert url in client.get(at("sub_groups", group)).content.decode()
     assert "stop reaching “Office”" in text_of(client.get(url))
     assert GroupLink.objects.exists()
-    assert "stands under this group no longer" in text_of(client.post(url, follow=True))
+    assert "detached." in text_of(client.post(url, follow=True))
     assert not GroupLink.objects.exists()
     assert Group.objects.present().filter(pk=office.pk).exists()
-    assert "does not stand here any more" in text_of(client.post(url, follow=True))
+    assert "This group is no longer attached here." in text_of(client.post(url, follow=True))
 
 
 def test_a_member_sees_no_way_to_change_the_tree(

@@ -65,7 +65,7 @@ def test_the_token_is_shown_once_and_can_still_be_claimed(
     assert "no-store" in page["Cache-Control"]
     assert AuditEvent.objects.get(tag="handoff:token:revealed").group_id is not None
     again = client.get(url)
-    assert "Arjun Mehta had the token shown once." in text_of(again)
+    assert "Arjun Mehta viewed the token once." in text_of(again)
     assert f"{url}show/" not in again.content.decode()
     assert handoffs.claim(handoff=granted.handoff, by=developer, idempotency_key=KEY, address=None) == token_on(page)
 
@@ -132,13 +132,13 @@ def test_done_wipes_it_and_a_second_click_leads_to_the_same_page(client: Client,
     assert [answer["Location"] for answer in answers] == [url, url]
     assert not OneTimeSecret.objects.exists()
     page = client.get(url)
-    assert "The refresh token is not shown any more. The developer can still open the handoff." in text_of(page)
+    assert "The refresh token is not shown again. The developer can still claim it." in text_of(page)
     assert page.content.decode().count('class="message ') == 1
 
 
 def test_done_without_the_tick_asks_for_it_and_loses_nothing(client: Client, granted: Granted, url: str) -> None:
     page = form_to(press_show(client, url), f"{url}show/done/").send(client)
-    assert "tick “I have stored it”" in text_of(page)
+    assert "Store it first, then select “I have stored it”." in text_of(page)
     assert token_on(page) == refresh_tokens.unseal(granted.handoff)
     assert "no-store" in page["Cache-Control"]
 

@@ -123,7 +123,7 @@ def test_who_is_in_no_group_sees_no_tree(group: Group, gate: Group, stranger: Us
     browser = browser_of(stranger)
     page = browser.get(TREE)
     assert named_on(page) == []
-    assert "You are in no group yet" in text_of(page)
+    assert "No groups yet" in text_of(page)
     for key in (group.pk, gate.pk, ids.new_id(), "nonsense"):
         answer = browser.get(f"{TREE}&under={key}")
         assert answer.status_code == 404
@@ -149,7 +149,7 @@ def test_who_sees_none_of_the_sub_groups_is_not_told_that_there_are_any(
     browser = browser_of(member)
     assert unfolding_on(browser.get(TREE)) == []
     assert "sub-group" not in text_of(browser.get(TREE)).split("Night Shift")[1]
-    assert "You see no sub-groups here." in text_of(browser.get(under(group)))
+    assert "No sub-groups that you can see." in text_of(browser.get(under(group)))
 
 
 def test_below_a_group_that_one_does_not_see_a_group_stands_at_the_top(

@@ -38,7 +38,7 @@ from groups.views.forms import add_error
 from kaizala_console.lib import clock, ids, live
 from kaizala_console.lib.errors import Conflict, ConsoleError, RuleBroken
 
-APPROVE = gettext_lazy("Approve what is ticked")
+APPROVE = gettext_lazy("Approve selected")
 REFUSE = gettext_lazy("Refuse")
 
 
@@ -104,9 +104,9 @@ def approve(request: HttpRequest, request_id: UUID) -> HttpResponse:
         add_error(form, broken)
         return _page(request, user, asked, form, status=400)
     if group is None:
-        says = _("Approved. “%(connector)s” may do so from now on.")
+        says = _("Approved. “%(connector)s” has the permissions now.")
     else:
-        says = _("Approved. The refresh token is sealed, and %(developer)s is told.")
+        says = _("Approved. We notified %(developer)s, who can claim the refresh token.")
     messages.success(request, says % _facts(asked))
     return _to_grant(user, grant, asked)
 
@@ -127,7 +127,7 @@ def refuse(request: HttpRequest, request_id: UUID) -> HttpResponse:
         _refuse(asked, _chosen_group(user, asked, form), user)
     except Conflict as over:
         return _close(request, asked, str(over))
-    messages.success(request, _("Refused. Nothing has changed, and %(developer)s is told.") % _facts(asked))
+    messages.success(request, _("Refused. We notified %(developer)s.") % _facts(asked))
     return redirect("groups:request", request_id)
 
 
@@ -268,7 +268,7 @@ def list_rows(group: Group, user: User) -> list[dict[str, Any]]:
 
 MOST: Final = 50  # each is a grant with a token of its own: so many take a second or two
 APPROVE_ALL, REFUSE_ALL = "approve", "refuse"
-BUTTONS: Final = {APPROVE_ALL: gettext_lazy("Approve as asked"), REFUSE_ALL: gettext_lazy("Refuse")}
+BUTTONS: Final = {APPROVE_ALL: gettext_lazy("Approve as requested"), REFUSE_ALL: gettext_lazy("Refuse")}
 
 
 @require_http_methods(["GET", "POST"])
@@ -281,7 +281,7 @@ def several(request: HttpRequest) -> HttpResponse:
     chosen = _chosen(user, sent)
     if act not in BUTTONS or not chosen:
         is_over = act in BUTTONS and sent.getlist("request")
-        says = _("These requests do not wait any more.") if is_over else _("Tick the requests that you mean first.")
+        says = _("These requests are no longer waiting.") if is_over else _("Select requests first.")
         messages.info(request, says)
         return redirect("groups:requests")
     if request.method == "POST":
@@ -290,7 +290,7 @@ def several(request: HttpRequest) -> HttpResponse:
         return redirect("groups:requests")
     n = len(chosen)
     if act == APPROVE_ALL:
-        title = ngettext("Approve %(n)d request as asked", "Approve %(n)d requests as asked", n) % {"n": n}
+        title = ngettext("Approve %(n)d request", "Approve %(n)d requests", n) % {"n": n}
     else:
         title = ngettext("Refuse %(n)d request", "Refuse %(n)d requests", n) % {"n": n}
     context = {
@@ -347,11 +347,11 @@ def _answer_all(request: HttpRequest, user: User, act: str, chosen: list[OpenReq
         else:
             done += 1
     if done and act == APPROVE_ALL:
-        says = ngettext("%(n)d request is approved.", "%(n)d requests are approved.", done) % {"n": done}
-        messages.success(request, says + " " + _("Refresh tokens are sealed, and the developers are told."))
+        says = ngettext("%(n)d request approved.", "%(n)d requests approved.", done) % {"n": done}
+        messages.success(request, says + " " + _("The developers can claim their tokens. We notified them."))
     elif done:
-        says = ngettext("%(n)d request is refused.", "%(n)d requests are refused.", done) % {"n": done}
-        messages.success(request, says + " " + _("Nothing has changed, and the developers are told."))
+        says = ngettext("%(n)d request refused.", "%(n)d requests refused.", done) % {"n": done}
+        messages.success(request, says + " " + _("We notified the developers."))
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -365,7 +365,7 @@ class AnswerForm(PermissionsForm, WithEndDate):
         label=gettext_lazy("Group"),
         error_messages={
             "required": gettext_lazy("Choose the group first."),
-            "invalid_choice": gettext_lazy("Choose a group that you are an admin of."),
+            "invalid_choice": gettext_lazy("Choose a group you manage."),
         },
     )
     shown = forms.CharField(widget=forms.HiddenInput, required=False)
@@ -378,8 +378,10 @@ class AnswerForm(PermissionsForm, WithEndDate):
         self._asked = asked
         boxes: Any = self.fields["permissions"]
         boxes.choices = [(value, label) for value, label in PERMISSION_CHOICES if value in asked.permissions]
-        boxes.error_messages["required"] = gettext_lazy("Tick what you give, or press “Refuse” to give nothing.")
-        boxes.error_messages["invalid_choice"] = gettext_lazy("More was ticked than was asked. Open the request again.")
+        boxes.error_messages["required"] = gettext_lazy("Select permissions, or press “Refuse”.")
+        boxes.error_messages["invalid_choice"] = gettext_lazy(
+            "More was selected than requested. Open the request again."
+        )
         if asked.by_link:
             chooser: Any = self.fields["group"]
             chooser.choices = [("", gettext_lazy("Choose a group")), *((str(group.pk), group.name) for group in groups)]

@@ -248,7 +248,7 @@ def action(request: HttpRequest, group_id: UUID, action_id: UUID) -> HttpRespons
     except RuleBroken as broken:
         form.add_error_of(broken)
         return _page(request, group, viewer, card, form=form, changed=changed)
-    notes.success(request, _("Your answer is changed.") if changed else _("Your answer is in."))
+    notes.success(request, _("Answer changed.") if changed else _("Answer sent."))
     return redirect("groups:action", group_id, action_id)
 
 
@@ -260,9 +260,9 @@ def export(request: HttpRequest, group_id: UUID, action_id: UUID) -> HttpRespons
     group, viewer, card = _found(user, group_id, action_id)
     if not _may_export(group, viewer, card):
         access.require_admin(user, group_id)
-        raise NotAllowed(_("Only who posted this card sees its answers."))
+        raise NotAllowed(_("Only the sender sees the answers."))
     if not takes_answers(card):
-        raise NotFound(_("This card takes no answers."))
+        raise NotFound(_("This action takes no answers."))
     responses.note_export(action=card.action, by=user)
     rows = response_views.list_rows(card, actions.iterate_responses(card, viewer))
     response = StreamingHttpResponse(csv_lines(rows), content_type="text/csv; charset=utf-8")
@@ -298,7 +298,7 @@ def _answering(user: User, group: Group, card: ViewedAction, viewer: Viewer, cha
         asked = action.recipients.filter(pk__in=viewer.people).first()
     person = asked or access.get_acting_person(user, group)
     if person is None:
-        raise NotAllowed(_("Verify a phone number first: answers are given by a number."))
+        raise NotAllowed(_("Verify a phone number before you answer."))
     return person
 
 

@@ -73,9 +73,9 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
         require_reauthentication(request)
         group_bots.add(group=group, bot_ids=[bot.pk], by=user)
     except NotFound:
-        messages.error(request, _("Choose a bot of the list: this one cannot be added. Nothing has changed."))
+        messages.error(request, _("This bot can’t be added. Choose another one."))
     else:
-        messages.success(request, _("“%(bot)s” can post in this group now.") % {"bot": bot.name})
+        messages.success(request, _("“%(bot)s” can now post in this group.") % {"bot": bot.name})
     return redirect(f"{reverse('groups:connectors', args=[group_id])}#bots")
 
 
@@ -96,7 +96,7 @@ def remove(request: HttpRequest, group_id: UUID, bot_id: UUID) -> HttpResponse:
             raise NotFound
         group_bots.remove(group=group, bot_id=bot_id, by=user)
     except NotFound:
-        messages.info(request, _("This bot is not in the group any more."))
+        messages.info(request, _("This bot is no longer in the group."))
     else:
-        messages.success(request, _("“%(bot)s” is removed: it cannot post here any more.") % {"bot": row.bot.name})
+        messages.success(request, _("“%(bot)s” removed.") % {"bot": row.bot.name})
     return redirect(f"{reverse('groups:connectors', args=[group_id])}#bots")

@@ -41,7 +41,7 @@ PAGE_SIZE = 20
 LINES_A_PAGE = 50
 Kind = BulkJob.Kind
 TEMPLATES = {"users": USERS, "parent-groups": MAPPING}
-GO_ON = gettext_lazy("Go on")
+GO_ON = gettext_lazy("Import")
 
 # ---------------------------------------------------------------- Users of a group
 
@@ -91,7 +91,7 @@ def mapping(request: HttpRequest) -> HttpResponse:
         if job is not None:
             return redirect("groups:bulk_job", job.pk)
     context = {
-        "crumbs": crumbs((_("Organisation"), reverse("accounts:organisation")), (_("Parent groups by file"), "")),
+        "crumbs": crumbs((_("Organisation"), reverse("accounts:organisation")), (_("Import parent groups"), "")),
         "template_url": reverse("groups:bulk_template", args=["parent-groups"]),
         "export_url": reverse("groups:mapping_export"),
     }
@@ -134,7 +134,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         if not (request.headers.get("HX-Request") and own.exists()):
             raise
         # Whoever looks on while their own file takes them out of the group, or another admin does.
-        messages.info(request, _("You do not run this group any more, so you see no more of its uploads."))
+        messages.info(request, _("You no longer manage this group, so its uploads are hidden."))
         return HttpResponse(status=204, headers={"HX-Redirect": reverse("groups:list")})
     page = bulk_queries.list_lines(found, cursor=request.GET.get("cursor"), size=LINES_A_PAGE)
     context = {
@@ -173,7 +173,7 @@ def file(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
     """The file as it was uploaded."""
     found = bulk_queries.get_job(user_of(request), job_id)
     if not storages["bulk"].exists(found.stored_as):
-        raise NotFound(_("The file is not there any more."))
+        raise NotFound(_("The file is no longer stored."))
     # octet-stream: whatever it says it is, no browser opens it here.
     response = StreamingHttpResponse(_blocks(found.stored_as), content_type="application/octet-stream")
     response.headers["Content-Disposition"] = content_disposition_header(True, found.file_name) or "attachment"
@@ -270,11 +270,11 @@ def _crumbs(found: BulkJob) -> list[dict[str, str]]:
     organisation = (_("Organisation"), reverse("accounts:organisation"))
     if found.kind == Kind.PEOPLE:
         up = reverse("groups:people_upload")
-        return crumbs(organisation, (_("People by file"), up), (found.file_name, ""))
+        return crumbs(organisation, (_("Import people"), up), (found.file_name, ""))
     if found.group is not None:
         up = reverse("groups:bulk", args=[found.group.pk])
         return links.group_crumbs(found.group, (_("Bulk Upload Users"), up), (found.file_name, ""))
-    return crumbs(organisation, (_("Parent groups by file"), reverse("groups:mapping")), (found.file_name, ""))
+    return crumbs(organisation, (_("Import parent groups"), reverse("groups:mapping")), (found.file_name, ""))
 
 
 def archive_crumbs() -> list[tuple[str, str]]:
@@ -316,7 +316,7 @@ class UsersFileForm(FileForm):
     region = forms.ChoiceField(
         label=gettext_lazy("Country of numbers without +"),
         choices=_countries,
-        help_text=gettext_lazy("Spreadsheets like to take the + away."),
+        help_text=gettext_lazy("For numbers whose + was lost in Excel."),
     )
 
 
@@ -335,7 +335,7 @@ class ColumnsForm(forms.Form):
                 choices=[("", empty), *((name, name) for name in header)],
                 initial=known,
                 required=column.key in needed,
-                error_messages={"required": _("The archive needs this column.")},
+                error_messages={"required": _("This column is required.")},
             )
 
 
@@ -359,10 +359,10 @@ def list_counts(job: BulkJob) -> list[dict[str, Any]]:
         "updated": _("Changed"),
         "removed": _("Removed"),
         "archived": _("Archived"),
-        "linked": _("Put under a parent group"),
-        "unlinked": _("Taken from under a parent group"),
+        "linked": _("Attached to a parent group"),
+        "unlinked": _("Detached from a parent group"),
         "unchanged": _("Unchanged"),
-        "names_kept": _("Names that stayed as they were"),
+        "names_kept": _("Names unchanged"),
         "refused": _("Refused"),
     }
     return [{"label": words[name], "value": job.counts[name]} for name in words if job.counts.get(name)]
@@ -376,11 +376,11 @@ def list_log(job: BulkJob) -> list[dict[str, Any]]:
     rows: list[tuple[dt.datetime | None, str, str]] = [
         (job.created_at, "arrow-end", _("%(name)s uploaded the file.") % {"name": job.by.name}),
         (job.checked_at, "check", f"{lines} {bad}"),
-        (job.approved_at, "refresh", _("Went on with the good lines.")),
+        (job.approved_at, "refresh", _("Import started.")),
         (job.finished_at, "check-circle", _("Done.")),
-        (job.cancelled_at, "ended", _("Cancelled. What was done stays.")),
-        (job.failed_at, "refused", _("Stopped: %(reason)s") % {"reason": job.why_it_failed}),
-        (job.file_deleted_at, "trash", _("The file was deleted, its days were over.")),
+        (job.cancelled_at, "ended", _("Cancelled. Finished lines stay.")),
+        (job.failed_at, "refused", _("Failed: %(reason)s") % {"reason": job.why_it_failed}),
+        (job.file_deleted_at, "trash", _("The file was deleted after its storage period.")),
     ]
     told = [{"at": at, "icon": icon, "sentence": sentence} for at, icon, sentence in rows if at is not None]
     return sorted(told, key=lambda row: row["at"], reverse=True)

@@ -109,7 +109,7 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
         else:
             messages.success(
                 request,
-                _("“%(connector)s” is added. Its refresh token is sealed, and %(owner)s is told.")
+                _("“%(connector)s” added. We notified %(owner)s, who can claim the refresh token.")
                 % {"connector": granted.grant.connector.name, "owner": granted.grant.connector.owner.name},
             )
             return redirect("groups:grant", group_id, granted.grant.pk)

@@ -173,7 +173,7 @@ def save_attributes(request: HttpRequest, person_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@with_phone(button_label=gettext_lazy("Remove everywhere"))
+@with_phone(button_label=gettext_lazy("Remove from all groups"))
 def remove(request: HttpRequest, person_id: UUID) -> HttpResponse:
     """GET tells what will stop, POST with the name stops it. Twice is once."""
     user = user_of(request)
@@ -196,7 +196,7 @@ def remove(request: HttpRequest, person_id: UUID) -> HttpResponse:
             form.add_error(None, str(broken))
         else:
             groups = ngettext("%(n)d group", "%(n)d groups", removed.groups) % {"n": removed.groups}
-            messages.success(request, _("%(name)s is removed from %(groups)s.") % {"name": called, "groups": groups})
+            messages.success(request, _("%(name)s removed from %(groups)s.") % {"name": called, "groups": groups})
             return redirect("groups:directory")
     context = {
         "person": found,
@@ -206,7 +206,7 @@ def remove(request: HttpRequest, person_id: UUID) -> HttpResponse:
             {"name": row.group.name, "url": reverse("groups:details", args=[row.group_id])} for row in alone[:NAMED]
         ],
         "run_alone_count": alone.count(),
-        "crumbs": _crumbs((called, reverse("groups:person", args=[found.pk])), (_("Remove everywhere"), "")),
+        "crumbs": _crumbs((called, reverse("groups:person", args=[found.pk])), (_("Remove from all groups"), "")),
         **_what_stops(user.organisation, found),
     }
     return render(request, "groups/person_remove.html", context, status=400 if form.is_bound else 200)
@@ -229,13 +229,13 @@ def _what_stops(organisation: Any, found: Person) -> dict[str, Any]:
     noted = PersonAttributeValue.objects.filter(person=found, attribute__organisation=organisation)
     facts = [
         {
-            "label": _("groups that they leave"),
+            "label": _("groups they leave"),
             "count": directory_queries.list_memberships(organisation, found).count(),
         },
         {"label": _("subscriptions"), "count": directory_queries.list_subscriptions(organisation, found).count()},
-        {"label": _("connectors that act for them"), "count": tokens.count()},
+        {"label": _("connectors acting for them"), "count": tokens.count()},
         *use.pop("use_facts"),
-        {"label": _("attributes that are forgotten"), "count": noted.count()},
+        {"label": _("attributes deleted"), "count": noted.count()},
     ]
     return {"facts": facts, **use}
 
@@ -303,15 +303,13 @@ class AttributeForm(forms.Form):
         label=gettext_lazy("Name"),
         max_length=PersonAttribute.MAX_NAME,
         help_text=gettext_lazy("Like Department, Location or Employee number."),
-        error_messages={"required": gettext_lazy("Give the attribute a name.")},
+        error_messages={"required": gettext_lazy("Enter a name.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     for_colleagues = forms.BooleanField(
-        label=gettext_lazy("Colleagues see it"),
+        label=gettext_lazy("Visible to colleagues"),
         required=False,
-        help_text=gettext_lazy(
-            "Everybody of the organisation who finds the person in the directory; otherwise its admins alone."
-        ),
+        help_text=gettext_lazy("Otherwise only organisation admins see it."),
     )
 
 
@@ -332,7 +330,7 @@ def redirect_if_removed(view: Callable[..., HttpResponse]) -> Callable[..., Http
         try:
             return view(request, attribute_id=attribute_id)
         except NotFound:
-            messages.info(request, _("This attribute was removed in the meantime."))
+            messages.info(request, _("This attribute was deleted."))
             return redirect("groups:attributes")
 
     return opened
@@ -352,9 +350,9 @@ def attributes(request: HttpRequest) -> HttpResponse:
             add_error(form, broken)
         else:
             if _is_as_typed(made, form.cleaned_data):  # also for the second click
-                messages.success(request, _("“%(name)s” is there.") % {"name": made.name})
+                messages.success(request, _("“%(name)s” added.") % {"name": made.name})
                 return redirect("groups:attributes")
-            there = _("There is “%(name)s” already: open it to change it.") % {"name": made.name}
+            there = _("“%(name)s” already exists.") % {"name": made.name}
             form.add_error("name", there)
     rows = list(directory_queries.list_attributes(user.organisation))
     context = {
@@ -409,12 +407,12 @@ def remove_attribute(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
     if form.is_valid():
         require_reauthentication(request)
         directory.remove_attribute(attribute=found, by=user)
-        messages.success(request, _("“%(name)s” is deleted.") % {"name": found.name})
+        messages.success(request, _("“%(name)s” deleted.") % {"name": found.name})
         return redirect("groups:attributes")
     context = {
         "attribute": found,
         "form": form,
-        "facts": [{"label": _("people of whom something is noted"), "count": found.values.count()}],
+        "facts": [{"label": _("people with a value"), "count": found.values.count()}],
         "crumbs": _attribute_crumbs(found.name),
     }
     return render(request, "groups/person_attribute_remove.html", context, status=400 if form.is_bound else 200)
@@ -459,7 +457,7 @@ def upload(request: HttpRequest) -> HttpResponse:
         if job is not None:
             return redirect("groups:bulk_job", job.pk)
     context = {
-        "crumbs": crumbs((_("Organisation"), reverse("accounts:organisation")), (_("People by file"), "")),
+        "crumbs": crumbs((_("Organisation"), reverse("accounts:organisation")), (_("Import people"), "")),
         "attributes": list(directory_queries.list_attributes(user.organisation)),
     }
     return render_uploads(

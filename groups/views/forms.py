@@ -60,7 +60,7 @@ class NumbersField(forms.CharField):
         )
         kwargs.setdefault(
             "help_text",
-            gettext_lazy("With the country code, like +91 98765 43210; several are separated by commas."),
+            gettext_lazy("With country code, like +91 98765 43210. Separate several with commas."),
         )
         super().__init__(**kwargs)
 
@@ -71,7 +71,7 @@ class NumbersField(forms.CharField):
             raise forms.ValidationError(self.error_messages["required"], code="required")
         if len(numbers) > MAX_NUMBERS_AT_ONCE:
             raise forms.ValidationError(
-                _("These are %(count)d numbers; add up to %(most)d at once.")
+                _("At most %(most)d numbers at once, not %(count)d.")
                 % {"count": len(numbers), "most": MAX_NUMBERS_AT_ONCE}
             )
         return numbers
@@ -95,7 +95,7 @@ def give_back(form: forms.Form, numbers: list[str], failed: list[Failed], user: 
     for each in failed:
         reason = each.reason
         if meant[each.number]:
-            reason = _("There is no country code. Is it %(number)s? It is written so now: check it, and send it again.")
+            reason = _("We added the country code: %(number)s. Check and submit.")
             reason %= {"number": meant[each.number]}
         form.add_error("numbers", f"{Truncator(each.number).chars(LONGEST_NAMED)}: {reason}")
     written: dict[str, Any] = {name: form.data[name] for name in form.data}
@@ -131,14 +131,14 @@ class GroupForm(forms.Form):
     name = forms.CharField(
         label=gettext_lazy("Name"),
         max_length=120,
-        error_messages={"required": gettext_lazy("Give the group a name.")},
+        error_messages={"required": gettext_lazy("Enter a name for the group.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     group_type = forms.ChoiceField(
         label=gettext_lazy("Type"),
         choices=[
             (Group.Type.PLAIN, gettext_lazy("Group: members see and answer each other")),
-            (Group.Type.CONNECT, gettext_lazy("Managed public group: admins speak to subscribers")),
+            (Group.Type.CONNECT, gettext_lazy("Managed public group: only admins post, subscribers read")),
         ],
         initial=Group.Type.PLAIN,
         widget=forms.RadioSelect,
@@ -146,7 +146,7 @@ class GroupForm(forms.Form):
     is_private = forms.BooleanField(
         label=gettext_lazy("Private: not one of the organisation’s groups"),
         required=False,
-        help_text=gettext_lazy("Organisation admins can then neither see nor manage it."),
+        help_text=gettext_lazy("Organisation admins can’t see or manage it."),
     )
     welcome_message = TextField(
         label=gettext_lazy("Welcome message"),
@@ -169,7 +169,7 @@ class SubGroupForm(forms.Form):
     name = forms.CharField(
         label=gettext_lazy("Name of the sub-group"),
         max_length=120,
-        error_messages={"required": gettext_lazy("Give the sub-group a name.")},
+        error_messages={"required": gettext_lazy("Enter a name for the sub-group.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     numbers = NumbersField(label=gettext_lazy("Members"), required=False)
@@ -200,14 +200,14 @@ class MessageForm(forms.Form):
         label=gettext_lazy("Message"),
         max_length=MAX_CHARACTERS,
         strip=False,
-        error_messages={"required": gettext_lazy("Write something first.")},
+        error_messages={"required": gettext_lazy("Enter a message.")},
         widget=forms.Textarea(attrs={"rows": 2}),
     )
 
     def clean_message(self) -> str:
         text: str = self.cleaned_data["message"]
         if not text.strip():
-            raise forms.ValidationError(_("Write something first."))
+            raise forms.ValidationError(_("Enter a message."))
         return text
 
 
@@ -217,7 +217,7 @@ class CommentForm(forms.Form):
     comment = TextField(
         label=gettext_lazy("Comment"),
         max_length=MAX_COMMENT,
-        error_messages={"required": gettext_lazy("Write something first.")},
+        error_messages={"required": gettext_lazy("Enter a message.")},
         widget=forms.Textarea(attrs={"rows": 2}),
     )
 
@@ -247,10 +247,7 @@ class AddConnectorForm(WithEndDate):
         empty_label=gettext_lazy("Choose a connector"),
         error_messages={
             "required": gettext_lazy("Choose a connector first."),
-            "invalid_choice": gettext_lazy(
-                "This connector cannot be added any more: it has access already, or its owner took it back. "
-                "Choose another one."
-            ),
+            "invalid_choice": gettext_lazy("This connector can no longer be added. Choose another one."),
         },
     )
     field_order = ["connector", "end_date"]
@@ -352,15 +349,15 @@ def get_upload_problem(request: HttpRequest) -> str:
         return ""
     why, name = found
     if why == "one":
-        return _("“%(name)s” is larger than %(most)d MB, the most that a file may have. Choose the files again.") % {
+        return _("“%(name)s” is larger than %(most)d MB. Choose the files again.") % {
             "name": name[:80],
             "most": settings.MEDIA_MAX_MB,
         }
     if why == "many":
-        return ngettext(
-            "Choose %(most)d file at the most.", "Choose up to %(most)d files at once.", settings.MEDIA_MAX_FILES
-        ) % {"most": settings.MEDIA_MAX_FILES}
-    return _("All files together are larger than %(most)d MB. Post them in several parts.") % {
+        return ngettext("Choose at most %(most)d file.", "Choose at most %(most)d files.", settings.MEDIA_MAX_FILES) % {
+            "most": settings.MEDIA_MAX_FILES
+        }
+    return _("The files are larger than %(most)d MB together. Post fewer at once.") % {
         "most": settings.MEDIA_MAX_REQUEST_MB
     }
 
@@ -400,7 +397,7 @@ class FilesField(forms.FileField):
 # The forms by which people post cards from the console: a poll, and an announcement.
 
 
-EMPTY: Final = gettext_lazy("One of these files is empty. Choose the files again.")
+EMPTY: Final = gettext_lazy("A file is empty. Choose the files again.")
 FEWEST_CHOICES, MOST_CHOICES = 2, 10
 CLOSES: Final = (
     (1, gettext_lazy("in an hour")),
@@ -436,18 +433,18 @@ class PollForm(ActionForm):
     question = forms.CharField(
         label=gettext_lazy("Question"),
         max_length=Action.MAX_TITLE,
-        error_messages={"required": gettext_lazy("Ask something.")},
+        error_messages={"required": gettext_lazy("Enter a question.")},
         widget=forms.TextInput(attrs={"autocomplete": "off", "dir": "auto"}),
     )
     choices = TextField(
         label=gettext_lazy("Choices"),
         max_length=MAX_WORDS,
-        help_text=gettext_lazy("Each on a line of its own, from 2 to 10."),
-        error_messages={"required": gettext_lazy("Write at least two choices, each on a line of its own.")},
+        help_text=gettext_lazy("One per line, 2 to 10."),
+        error_messages={"required": gettext_lazy("Enter at least two choices, one per line.")},
         widget=forms.Textarea(attrs={"rows": 4, "autocomplete": "off", "dir": "auto"}),
     )
     closes = forms.TypedChoiceField(
-        label=gettext_lazy("It closes"),
+        label=gettext_lazy("Closes"),
         choices=CLOSES,
         coerce=int,
         initial=168,
@@ -457,21 +454,21 @@ class PollForm(ActionForm):
     def clean_choices(self) -> list[str]:
         lines = [line.strip() for line in self.cleaned_data["choices"].split("\n") if line.strip()]
         if len(lines) < FEWEST_CHOICES:
-            raise forms.ValidationError(_("Write at least two choices, each on a line of its own."))
+            raise forms.ValidationError(_("Enter at least two choices, one per line."))
         if len(lines) > MOST_CHOICES:
             raise forms.ValidationError(
-                _("These are %(count)d choices; a poll has up to %(most)d.")
+                _("A poll can have at most %(most)d choices, not %(count)d.")
                 % {"count": len(lines), "most": MOST_CHOICES}
             )
         for line in lines:
             if len(line) > Action.MAX_TITLE:
                 raise forms.ValidationError(
-                    _("“%(start)s…” is too long: a choice has up to %(most)d characters.")
+                    _("“%(start)s…” is too long: at most %(most)d characters.")
                     % {"start": line[:40], "most": Action.MAX_TITLE}
                 )
         for at, line in enumerate(lines):
             if line in lines[:at]:
-                raise forms.ValidationError(_("“%(line)s” stands there twice: choices differ.") % {"line": line[:80]})
+                raise forms.ValidationError(_("“%(line)s” appears twice.") % {"line": line[:80]})
         return lines
 
     def body(self) -> dict[str, Any]:
@@ -490,13 +487,13 @@ class AnnouncementForm(ActionForm):
     title = forms.CharField(
         label=gettext_lazy("Title"),
         max_length=Action.MAX_TITLE,
-        error_messages={"required": gettext_lazy("Give it a title.")},
+        error_messages={"required": gettext_lazy("Enter a title.")},
         widget=forms.TextInput(attrs={"autocomplete": "off", "dir": "auto"}),
     )
     text = TextField(
-        label=gettext_lazy("What there is to say"),
+        label=gettext_lazy("Text"),
         max_length=MAX_WORDS,
-        error_messages={"required": gettext_lazy("Write what there is to say.")},
+        error_messages={"required": gettext_lazy("Enter a text.")},
         widget=forms.Textarea(attrs={"rows": 4, "dir": "auto"}),
     )
 
@@ -504,7 +501,7 @@ class AnnouncementForm(ActionForm):
     pictures = FilesField(
         label=gettext_lazy("Pictures and files"),
         required=False,
-        help_text=gettext_lazy("Shown under the text."),
+        help_text=gettext_lazy("Shown below the text."),
         error_messages={"empty": EMPTY},
     )
 
@@ -520,8 +517,8 @@ class FilesForm(ActionForm):
     shared = FilesField(
         label=gettext_lazy("Files"),
         help_text=gettext_lazy(
-            "Pictures (.jpg, .png), sound (.mp3, .wav), film (.mp4, .3gp), Office documents and PDF. Several pictures "
-            "make an album; every other file is a post of its own."
+            "Pictures (.jpg, .png), sound (.mp3, .wav), video (.mp4, .3gp), Office documents and PDF. "
+            "Several pictures become an album."
         ),
         error_messages={"required": gettext_lazy("Choose a file."), "empty": EMPTY},
     )

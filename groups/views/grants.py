@@ -73,11 +73,11 @@ def redirect_if_removed(view: View) -> View:
 
 def redirect_to_group(request: HttpRequest, group_id: UUID, found: Grant) -> HttpResponse:
     """Says that it is removed, beside what has access."""
-    messages.info(request, _("“%(connector)s” is removed already.") % {"connector": found.connector.name})
+    messages.info(request, _("“%(connector)s” was already removed.") % {"connector": found.connector.name})
     return redirect("groups:connectors", group_id)
 
 
-SHOW = gettext_lazy("Show it to me once")
+SHOW = gettext_lazy("View once")
 
 
 def _get_url(group_id: UUID, grant_id: UUID, **_more: Any) -> str:
@@ -180,9 +180,9 @@ def regenerate(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResp
         messages.error(request, str(refused))
         return redirect(_get_url(group_id, grant_id))
     if made in known:
-        messages.info(request, _("A new token was made already: the button was pressed twice, or somebody was faster."))
+        messages.info(request, _("The token was already regenerated."))
     else:
-        messages.success(request, _("The old token has ended. A new one is sealed, and the developer is told."))
+        messages.success(request, _("Token regenerated. The old one is revoked, and we notified the developer."))
     return redirect(_get_url(group_id, grant_id))
 
 
@@ -206,8 +206,7 @@ def remove(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse
         else:
             messages.success(
                 request,
-                _("“%(connector)s” is removed. Its tokens are refused from now on.")
-                % {"connector": found.connector.name},
+                _("“%(connector)s” removed. Its tokens are refused.") % {"connector": found.connector.name},
             )
         return redirect("groups:connectors", group_id)
     context = {**frame(group, found, _("Remove")), "form": form, **what_stops(found)}
@@ -253,21 +252,19 @@ def _may_be_shown(user: User, handoff: Handoff) -> bool:
 
 def _not_yours_to_see(handoff: Handoff) -> str:
     return _(
-        "This token is shown to nobody but %(name)s, who made it. Its developer can open the handoff; a token of your "
-        "own making comes with “Regenerate”."
+        "Only %(name)s, who added the connector, can view this token. Its developer can claim it, or you can "
+        "regenerate it."
     ) % {"name": handoff.maker_name}
 
 
 def _explain_end(found: Grant) -> str:
     """Why no token of this grant works now, nor a new one would; empty while it can."""
     if found.connector.suspended_at:
-        return _("Its developer has suspended the connector: every token is refused until it is resumed.")
+        return _("The developer suspended this connector: every token is refused.")
     if found.suspended_at:
-        return _("This access is suspended: every token is refused until it is resumed.")
+        return _("This access is suspended: every token is refused.")
     if get_status(found) == "ended":
-        return _(
-            "This access has ended: every token is refused. Remove it, and add the connector again if it is needed."
-        )
+        return _("This access has ended: every token is refused. To restore it, remove it and add the connector again.")
     return ""
 
 
@@ -309,7 +306,7 @@ def what_stops(found: Grant, *, webhooks: bool = True) -> dict[str, Any]:
     use = get_use_facts(Grant.objects.filter(pk=found.pk), webhooks=webhooks)
     facts = [
         {"label": _("live refresh tokens"), "count": len(_live_tokens(found))},
-        {"label": _("handoffs that wait"), "count": int(waits)},
+        {"label": _("handoffs waiting"), "count": int(waits)},
         {"label": _("groups"), "count": groups.count_reached_groups(found)},
         *use.pop("use_facts"),
     ]
@@ -328,8 +325,8 @@ def _showing(group: Group, found: Grant, handoff: Handoff) -> one_time_secrets.O
         download_url=reverse("groups:grant_show_download", args=at),
         done_url=reverse("groups:grant_show_done", args=at),
         after_url=reverse("groups:grant", args=at),
-        finished=_("The refresh token is not shown any more. The developer can still open the handoff."),
-        gone=_("The refresh token is not shown any more. If it is lost, regenerate it."),
+        finished=_("The refresh token is not shown again. The developer can still claim it."),
+        gone=_("The refresh token is not shown again. If it is lost, regenerate it."),
         context=lambda token: {"group": group, "connector": connector},
     )
 
@@ -346,7 +343,7 @@ SUSPEND, RESUME = gettext_lazy("Suspend"), gettext_lazy("Resume")
 @redirect_if_removed
 def suspend(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
     """GET tells what will stop until it is resumed, POST stops it. Twice is once."""
-    says = _("“%(connector)s” is suspended here: its tokens for this group are refused from now on.")
+    says = _("“%(connector)s” suspended in this group.")
     return _change(request, group_id, grant_id, label=SUSPEND, act=rights.suspend, done=says)
 
 
@@ -355,7 +352,7 @@ def suspend(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpRespons
 @redirect_if_removed
 def resume(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
     """GET tells what will work again, POST lets it. Twice is once."""
-    says = _("“%(connector)s” works again in this group.")
+    says = _("“%(connector)s” resumed in this group.")
     return _change(request, group_id, grant_id, label=RESUME, act=rights.resume, done=says)
 
 
@@ -387,8 +384,8 @@ def end_date(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpRespon
 def _until(grant: Grant) -> str:
     facts = {"connector": grant.connector.name}
     if grant.ends_at is None:
-        return _("“%(connector)s” may act in this group without an end date.") % facts
-    return _("“%(connector)s” may act in this group until %(when)s.") % {**facts, "when": moments.exact(grant.ends_at)}
+        return _("“%(connector)s” has access without an end date.") % facts
+    return _("“%(connector)s” has access until %(when)s.") % {**facts, "when": moments.exact(grant.ends_at)}
 
 
 def _change(

@@ -31,7 +31,7 @@ from kaizala_console.lib.pagination import paginate
 
 PAGE_SIZE = 50
 RUN = "run"
-ONLY = {"": gettext_lazy("All that you see"), RUN: gettext_lazy("Those that you run")}
+ONLY = {"": gettext_lazy("All groups"), RUN: gettext_lazy("Groups I manage")}
 
 
 @require_GET
@@ -114,14 +114,14 @@ def create(request: HttpRequest) -> HttpResponse:
     except RuleBroken as broken:
         add_error(form, broken)
         return _page(request, form)
-    messages.success(request, _("“%(group)s” is there, and you are its admin.") % {"group": made.group.name})
+    messages.success(request, _("“%(group)s” created. You are its admin.") % {"group": made.group.name})
     return redirect("groups:details", made.group.pk)
 
 
 def _first_admin(user: User) -> Person:
     person = accounts_queries.primary_person(user)
     if person is None:  # the number was released since the door let them in
-        raise NotAllowed(_("Verify a phone number first: a group has its admins by number."))
+        raise NotAllowed(_("Verify a phone number to create a group."))
     return person
 
 

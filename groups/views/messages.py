@@ -147,14 +147,14 @@ def _writable(user: User, group_id: UUID) -> Group:
     group = access.require_member(user, group_id)
     if not access.may_post(group):
         public = group.group_type == Group.Type.CONNECT
-        raise NotAllowed(_("In a managed public group only the admins speak.") if public else ONLY_ADMINS_POST)
+        raise NotAllowed(_("In a managed public group only admins can post.") if public else ONLY_ADMINS_POST)
     return group
 
 
 def _sender(user: User, group: Group) -> Person:
     person = access.get_acting_person(user, group)
     if person is None:
-        raise NotAllowed(_("Verify a phone number first: messages are sent by a number."))
+        raise NotAllowed(_("Verify a phone number to post."))
     return person
 
 

@@ -36,7 +36,7 @@ class DetailsForm(forms.Form):
     name = forms.CharField(
         label=gettext_lazy("Name"),
         max_length=120,
-        error_messages={"required": gettext_lazy("Give the group a name.")},
+        error_messages={"required": gettext_lazy("Enter a name for the group.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     short_description = forms.CharField(label=gettext_lazy("Short description"), max_length=200, required=False)
@@ -50,14 +50,14 @@ class DetailsForm(forms.Form):
         label=gettext_lazy("Welcome message"),
         max_length=500,
         required=False,
-        help_text=gettext_lazy("What new members read first."),
+        help_text=gettext_lazy("New members read this first."),
         widget=forms.Textarea(attrs={"rows": 2}),
     )
     image_url = forms.CharField(
-        label=gettext_lazy("Address of the picture"),
+        label=gettext_lazy("Image URL"),
         max_length=500,
         required=False,
-        help_text=gettext_lazy("Where the picture lies, like https://example.com/depot.png."),
+        help_text=gettext_lazy("For example, https://example.com/depot.png."),
         widget=forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off", "spellcheck": "false"}),
     )
 
@@ -66,18 +66,18 @@ class RulesForm(forms.Form):
     """Who posts and who sees whom. A managed public group has no choice of who posts."""
 
     post = forms.ChoiceField(
-        label=gettext_lazy("Who posts messages and actions"),
+        label=gettext_lazy("Who can post"),
         choices=[
-            (EVERYBODY, gettext_lazy("Everybody in the group")),
-            (ADMINS, gettext_lazy("Admins only; programs with a group token count as admins")),
+            (EVERYBODY, gettext_lazy("Everyone in the group")),
+            (ADMINS, gettext_lazy("Admins only (group tokens count as admins)")),
         ],
         widget=forms.RadioSelect,
     )
     members = forms.ChoiceField(
-        label=gettext_lazy("Who sees who is in the group"),
+        label=gettext_lazy("Who can see members"),
         choices=[
-            (EVERYBODY, gettext_lazy("Everybody in the group")),
-            (ADMINS, gettext_lazy("Admins only; members find neither the list, nor each other in the directory")),
+            (EVERYBODY, gettext_lazy("Everyone in the group")),
+            (ADMINS, gettext_lazy("Admins only; members can’t find each other in the directory")),
         ],
         widget=forms.RadioSelect,
     )
@@ -148,7 +148,7 @@ def remove(request: HttpRequest, group_id: UUID) -> HttpResponse:
     user = user_of(request)
     gone = access.find_deleted_group(user, group_id) if request.method == "POST" else None
     if gone is not None:
-        messages.info(request, _("“%(group)s” is deleted already.") % {"group": gone.name})
+        messages.info(request, _("“%(group)s” is already deleted.") % {"group": gone.name})
         return redirect("groups:list")
     group = access.require_admin(user, group_id)
     typed = request.POST if request.method == "POST" else None
@@ -160,7 +160,7 @@ def remove(request: HttpRequest, group_id: UUID) -> HttpResponse:
         except NotFound as gone:
             messages.info(request, str(gone))
         else:
-            messages.success(request, _("“%(group)s” is deleted.") % {"group": group.name})
+            messages.success(request, _("“%(group)s” deleted.") % {"group": group.name})
         return redirect("groups:list")
     context = {
         "group": group,
@@ -182,7 +182,7 @@ def what_stops(group: Group) -> dict[str, Any]:
         {"label": _("connectors in it"), "count": counts.connectors},
         {"label": _("live refresh tokens"), "count": tokens.count()},
         *use.pop("use_facts"),
-        {"label": _("sub-groups that stand under it no longer"), "count": counts.sub_groups},
+        {"label": _("sub-groups detached from it"), "count": counts.sub_groups},
         {"label": _("groups above it"), "count": queries.list_parent_groups(group).count()},
     ]
     return {"facts": facts, **use}
@@ -218,10 +218,10 @@ def _page(
         "is_public": is_public,
         "facts": [
             {"label": _("Description"), "value": group.short_description or _("None")},
-            {"label": _("About this group"), "value": group.long_description or _("None")},
+            {"label": _("Details"), "value": group.long_description or _("None")},
             {"label": _("Welcome message"), "value": group.welcome_message or _("None")},
-            {"label": _("Who posts"), "value": _who(is_public or group.only_admins_post)},
-            {"label": _("Who sees who is in the group"), "value": _who(not group.members_see_members)},
+            {"label": _("Who can post"), "value": _who(is_public or group.only_admins_post)},
+            {"label": _("Who can see members"), "value": _who(not group.members_see_members)},
         ],
     }
     status = 400 if details_form is not None or rules_form is not None else 200
@@ -234,4 +234,4 @@ def _shown(request: HttpRequest, now: dict[str, Any], came_back: bool) -> list[d
 
 
 def _who(admins_alone: bool) -> str:
-    return _("Admins only") if admins_alone else _("Everybody in the group")
+    return _("Admins only") if admins_alone else _("Everyone in the group")

@@ -56,7 +56,7 @@ def reactions(request: HttpRequest, group_id: UUID, reference_id: UUID) -> HttpR
     except RuleBroken as broken:
         add_error(form, broken)
         return _page(request, group, viewer, of, form=form)
-    notes.success(request, _("Your comment is in."))
+    notes.success(request, _("Comment posted."))
     return redirect(_get_back_url(group, of))
 
 

@@ -88,7 +88,7 @@ def list_lines(card: ViewedAction, body: dict[str, Any]) -> list[Line]:
             continue
         if question["type"] in WITH_MEDIA:
             files = [{"name": file["mediaFileName"], "url": make_relative(file["mediaUrl"])} for file in answer]
-            lines.append(Line(question["title"], "" if files else _("The files are gone."), files))
+            lines.append(Line(question["title"], "" if files else _("The files are no longer stored."), files))
         else:
             lines.append(Line(question["title"], describe_answer(question, answer)))
     return lines
@@ -259,8 +259,8 @@ class ChoiceAnswerForm(AnswerForm):
     answer = forms.ChoiceField(
         widget=forms.RadioSelect,
         error_messages={
-            "required": gettext_lazy("Choose one of the answers."),
-            "invalid_choice": gettext_lazy("Choose one of the answers."),
+            "required": gettext_lazy("Choose an answer."),
+            "invalid_choice": gettext_lazy("Choose an answer."),
         },
     )
 
@@ -334,9 +334,9 @@ class SurveyAnswerForm(AnswerForm):
                 latitude, longitude, name = (cleaned.get(field) for field in _names(f"answer_{index}", question))
                 if (latitude is None) != (longitude is None) and not self.errors:
                     missing = "longitude" if longitude is None else "latitude"
-                    self.add_error(f"answer_{index}_{missing}", _("A place has both numbers."))
+                    self.add_error(f"answer_{index}_{missing}", _("Enter both latitude and longitude."))
                 elif latitude is None and longitude is None and name and not self.errors:
-                    self.add_error(f"answer_{index}_latitude", _("A place needs its two numbers."))
+                    self.add_error(f"answer_{index}_latitude", _("Enter latitude and longitude."))
         if not self.errors and not any(_is_something(answer) for answer in self.body()["answers"]):
             raise forms.ValidationError(_("Answer at least one question."))
         return cleaned
@@ -398,7 +398,7 @@ def _fields(name: str, question: Answers) -> dict[str, forms.Field]:
 
 
 def _strict(field: Any) -> Any:
-    return _says(field, invalid_choice=_("Choose among the answers that stand here."))
+    return _says(field, invalid_choice=_("Choose one of the answers."))
 
 
 def _says(field: Any, **messages: str) -> Any:
@@ -495,7 +495,7 @@ def _chart(tally: QuestionTally, own: Collection[int]) -> Chart:
             for place, (words, count) in enumerate(tally.counts)
         ]
         several = tally.type == QuestionType.MULTI_OPTION
-        note = _("Everybody could choose several, so the shares need not add up to 100 %.") if several else ""
+        note = _("Multiple choices were allowed, so shares can exceed 100 %.") if several else ""
         return Chart(title, answered, note, rows)
     if tally.ranges:
         most = max(each.count for each in tally.ranges)

@@ -51,14 +51,14 @@ def sub_groups(request: HttpRequest, group_id: UUID) -> HttpResponse:
     except RuleBroken as broken:
         add_error(form, broken)
         return _page(request, group_id, form)
-    messages.success(request, _("“%(group)s” is there, and you are its admin.") % {"group": made.name})
+    messages.success(request, _("“%(group)s” created. You are its admin.") % {"group": made.name})
     return redirect("groups:sub_groups", group_id)
 
 
 def _create(request: HttpRequest, user: User, group: Group, form: SubGroupForm) -> Group:
     admin = access.get_acting_person(user, group)
     if admin is None:
-        raise NotAllowed(_("Only an admin of this group, with a verified phone number, may make a sub-group."))
+        raise NotAllowed(_("Only an admin of this group with a verified phone number can create a sub-group."))
     return groups.create(
         group_id=forms.get_idempotent_id(user, f"group under {group.pk}", request.POST),
         name=form.cleaned_data["name"],
@@ -108,7 +108,7 @@ def find(request: HttpRequest, group_id: UUID) -> HttpResponse:
         "groups": page.items,
         "search": search,
         "here": reverse("groups:sub_group_find", args=[group.pk]),
-        "crumbs": _crumbs(group, _("Attach a group")),
+        "crumbs": _crumbs(group, _("Attach group")),
         **links.pagination_links(request, page),
     }
     return render(request, "groups/sub_group_find.html", context)
@@ -122,17 +122,17 @@ def attach(request: HttpRequest, group_id: UUID, sub_group_id: UUID) -> HttpResp
     group = access.require_admin(user, group_id)
     child = access.require_admin(user, sub_group_id)
     if group_queries.list_sub_groups(group).filter(pk=child.pk).exists():
-        messages.info(request, _("“%(group)s” stands under this group already.") % {"group": child.name})
+        messages.info(request, _("“%(group)s” is already attached.") % {"group": child.name})
         return redirect("groups:sub_groups", group.pk)
     if request.method != "POST":
-        context = {**_concerned(group, child), "crumbs": _crumbs(group, _("Attach a group"))}
+        context = {**_concerned(group, child), "crumbs": _crumbs(group, _("Attach group"))}
         return render(request, "groups/sub_group_attach.html", context)
     try:
         hierarchy_service.link(parent=group, child=child, by=user)
     except RuleBroken as broken:
         messages.error(request, str(broken))
     else:
-        messages.success(request, _("“%(group)s” stands under this group now.") % {"group": child.name})
+        messages.success(request, _("“%(group)s” attached.") % {"group": child.name})
     return redirect("groups:sub_groups", group.pk)
 
 
@@ -149,9 +149,9 @@ def detach(request: HttpRequest, group_id: UUID, sub_group_id: UUID) -> HttpResp
             return render(request, "groups/sub_group_detach.html", context)
         hierarchy_service.unlink(parent=group, child=child, by=user)
     except NotFound:
-        messages.info(request, _("This group does not stand here any more."))
+        messages.info(request, _("This group is no longer attached here."))
     else:
-        messages.success(request, _("“%(group)s” stands under this group no longer.") % {"group": child.name})
+        messages.success(request, _("“%(group)s” detached.") % {"group": child.name})
     return redirect("groups:sub_groups", group.pk)
 
 

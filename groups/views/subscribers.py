@@ -110,7 +110,7 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
     if n := len(done.added):
         messages.success(request, ngettext("%(n)d subscriber added.", "%(n)d subscribers added.", n) % {"n": n})
     if n := len(done.present):
-        says = ngettext("%(n)d person was a subscriber already.", "%(n)d people were subscribers already.", n)
+        says = ngettext("%(n)d person was already a subscriber.", "%(n)d people were already subscribers.", n)
         messages.info(request, says % {"n": n})
     if done.failed:
         return _again(request, group, make_retry_form(done.failed, user))
@@ -125,7 +125,7 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
     group = access.require_admin(user, group_id)
     found = Subscription.objects.select_related("person").filter(group=group, person_id=person_id).first()
     if found is None or not may_read(group):
-        messages.info(request, _("This person is no subscriber of the group any more."))
+        messages.info(request, _("This person is no longer a subscriber."))
         return redirect(_get_back_url(request, group_id))
     name_people(group.naming_organisation_id, [found.person])
     called = get_display_name(found.person)
@@ -142,9 +142,9 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
         return render(request, "groups/subscriber_remove.html", context)
     told = subscribers.remove(group=group, numbers=[found.person.number], by=user)
     if told[found.person.number]:
-        messages.info(request, _("This person is no subscriber of the group any more."))
+        messages.info(request, _("This person is no longer a subscriber."))
     else:
-        messages.success(request, _("%(name)s is no subscriber of the group any more.") % {"name": called})
+        messages.success(request, _("%(name)s is no longer a subscriber.") % {"name": called})
     return redirect(_get_back_url(request, group_id))
 
 

@@ -32,15 +32,15 @@ from kaizala_console.lib.errors import NotFound, RuleBroken
 
 PAGE_SIZE = 50
 ADD = gettext_lazy("Add users")
-GONE = gettext_lazy("This person is not in the group any more.")
+GONE = gettext_lazy("This person is no longer in the group.")
 ONLY = {
-    "": gettext_lazy("Everybody"),
+    "": gettext_lazy("Everyone"),
     "admins": gettext_lazy("Admins"),
     "members": gettext_lazy("Members"),
-    "not-registered": gettext_lazy("Who is not registered"),
+    "not-registered": gettext_lazy("Not registered"),
 }
 BY_NAME = "name"
-SORTS = {"": gettext_lazy("As they joined"), BY_NAME: gettext_lazy("By name")}
+SORTS = {"": gettext_lazy("By joining"), BY_NAME: gettext_lazy("By name")}
 
 
 @require_GET
@@ -78,7 +78,7 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
         messages.info(
             request,
             ngettext(
-                "%(n)d person was in the group already.", "%(n)d people were in the group already.", len(done.present)
+                "%(n)d person was already in the group.", "%(n)d people were already in the group.", len(done.present)
             )
             % {"n": len(done.present)},
         )
@@ -105,7 +105,7 @@ def set_role(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespo
     except RuleBroken as broken:
         messages.error(request, str(broken))
     else:
-        says = _("%(name)s is an admin now.") if role == Role.ADMIN else _("%(name)s is a member now.")
+        says = _("%(name)s is now an admin.") if role == Role.ADMIN else _("%(name)s is now a member.")
         messages.success(request, says % {"name": _called(membership)})
     return _still_here(request, group_id)
 
@@ -142,7 +142,7 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
     except NotFound:
         messages.info(request, GONE)
     else:
-        messages.success(request, _("%(name)s is removed from the group.") % {"name": _called(membership)})
+        messages.success(request, _("%(name)s removed from the group.") % {"name": _called(membership)})
     return _still_here(request, group_id, person_id)
 
 
@@ -232,7 +232,7 @@ def _chips(request: HttpRequest, here: str, search: str, only: str) -> list[dict
 
 
 MOST: Final = 50
-TICK_FIRST: Final = gettext_lazy("Tick the people whom you mean, and then choose what to do.")
+TICK_FIRST: Final = gettext_lazy("Select people and an action first.")
 
 
 @dataclass(frozen=True)
@@ -254,29 +254,28 @@ def _with_role(role: Role) -> Callable[[Group, list[UUID], User], list[Membershi
 ACTS: Final = {
     "admin": Act(
         gettext_lazy("Make admin"),
-        (gettext_lazy("Admins add and remove users, let connectors in, and change what the group is."),),
+        (gettext_lazy("Admins manage users, connectors and the group’s details."),),
         lambda n: ngettext("Make %(n)d person an admin", "Make %(n)d people admins", n) % {"n": n},
-        lambda n: ngettext("%(n)d person is an admin now.", "%(n)d people are admins now.", n) % {"n": n},
+        lambda n: ngettext("%(n)d person is now an admin.", "%(n)d people are now admins.", n) % {"n": n},
         _with_role(Role.ADMIN),
     ),
     "member": Act(
         gettext_lazy("Make member"),
-        (gettext_lazy("They stay in the group, and run it no more."),),
+        (gettext_lazy("They stay in the group, but no longer manage it."),),
         lambda n: ngettext("Make %(n)d person a member", "Make %(n)d people members", n) % {"n": n},
-        lambda n: ngettext("%(n)d person is a member now.", "%(n)d people are members now.", n) % {"n": n},
+        lambda n: ngettext("%(n)d person is now a member.", "%(n)d people are now members.", n) % {"n": n},
         _with_role(Role.MEMBER),
     ),
     "remove": Act(
         gettext_lazy("Remove"),
         (
-            gettext_lazy("They leave the group at once, and see it no more."),
-            gettext_lazy("Programs that act for them reach it no more, either."),
-            gettext_lazy("What they wrote stays. They can be added again."),
+            gettext_lazy("They lose access to the group at once."),
+            gettext_lazy("Programs that act for them do too."),
+            gettext_lazy("Their messages stay. You can add them again."),
         ),
         lambda n: ngettext("Remove %(n)d person", "Remove %(n)d people", n) % {"n": n},
         lambda n: (
-            ngettext("%(n)d person is removed from the group.", "%(n)d people are removed from the group.", n)
-            % {"n": n}
+            ngettext("%(n)d person removed from the group.", "%(n)d people removed from the group.", n) % {"n": n}
         ),
         lambda group, people, by: members.remove_several(group=group, person_ids=people, by=by),
         is_final=True,
@@ -296,7 +295,7 @@ def several(request: HttpRequest, group_id: UUID) -> HttpResponse:
     chosen = _chosen(asked.getlist("person"), group)
     if act is None or not chosen:
         are_gone = act is not None and asked.getlist("person")
-        messages.info(request, _("None of these people is in the group any more.") if are_gone else TICK_FIRST)
+        messages.info(request, _("None of these people is still in the group.") if are_gone else TICK_FIRST)
         return redirect(back)
     if request.method == "POST":
         require_reauthentication(request, button_label=act.button)

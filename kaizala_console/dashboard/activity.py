@@ -63,7 +63,7 @@ class AuditFilter(forms.Form):
     )
     connector = forms.UUIDField(label=_("Connector"), required=False, widget=forms.HiddenInput)
     group = forms.UUIDField(label=_("Group"), required=False, widget=forms.HiddenInput)
-    mine = forms.BooleanField(label=_("Only what I did"), required=False)
+    mine = forms.BooleanField(label=_("Only my actions"), required=False)
     since = forms.DateField(
         label=pgettext_lazy("first day", "From"), required=False, widget=forms.DateInput(attrs={"type": "date"})
     )
@@ -176,11 +176,11 @@ def event(request: HttpRequest, event_id: int) -> HttpResponse:
     user = user_of(request)
     found = queries.visible_to(audit_scope(user)).filter(pk=min(event_id, LAST_ID)).first()
     if found is None:
-        raise NotFound(_("There is no such event, or it is not for you to read."))
+        raise NotFound(_("This event does not exist, or you don’t have access."))
     [row] = rows([found])
     around = [
-        (_("What else happened to this connector"), "connector", found.connector_id),
-        (_("What else happened to this group"), "group", found.group_id),
+        (_("Activity of this connector"), "connector", found.connector_id),
+        (_("Activity of this group"), "group", found.group_id),
     ]
     context = {
         "event": found,
@@ -208,7 +208,7 @@ def event(request: HttpRequest, event_id: int) -> HttpResponse:
 
 def _list_details(event: AuditEvent) -> list[dict[str, Any]]:
     """What the event tells beside its sentence, in parts with a title; none where there is nothing more."""
-    after = _("After") if event.before else _("What it tells")
+    after = _("After") if event.before else _("Details")
     parts = [(_("Before"), event.before), (after, event.after)]
     return [{"title": title, "rows": _list_facts(told)} for title, told in parts if told]
 

@@ -76,7 +76,7 @@ def home(request: HttpRequest) -> HttpResponse:
 def dismiss_onboarding(request: HttpRequest) -> HttpResponse:
     """Home is tidied up; the message says where the onboarding steps are."""
     onboarding_services.dismiss_onboarding(user=user_of(request))
-    words = _("Put away. You find the first steps again in {help}.")
+    words = _("Dismissed. You’ll find the first steps in {help}.")
     messages.info(request, format_html(words, help=format_html('<a href="{}">{}</a>', reverse("help"), _("Help"))))
     return redirect("home")
 
@@ -89,7 +89,7 @@ def restore_onboarding(request: HttpRequest) -> HttpResponse:
     onboarding_services.restore_onboarding(user=user)
     path = onboarding.get_path(user)
     if path is None or path.next_step is None:
-        messages.success(request, _("You have done all the first steps."))
+        messages.success(request, _("You’re all set up."))
     return redirect("home")
 
 

@@ -69,7 +69,7 @@ def _in_groups(user: User, event: AuditEvent) -> Iterator[Link]:
     key = ids.parse_guid(event.subject_id)
     is_grant = event.subject_kind == Grant.__name__.lower()
     if is_grant and group is not None and group.role == access.Role.ADMIN and _has_grant(group, key):
-        yield Link(_("Open what it may do in the group"), reverse("groups:grant", args=[group.pk, key]))
+        yield Link(_("Open its access to the group"), reverse("groups:grant", args=[group.pk, key]))
     if event.person_id is not None:
         try:
             directory.get_person(user, event.person_id)

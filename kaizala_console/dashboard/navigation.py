@@ -97,7 +97,7 @@ TARGETS: Final = (
     NavigationTarget(_("Create group"), "groups:create", "plus", _("add new make team")),
     NavigationTarget(_("Tree of groups"), "groups:list", "groups", _("sub-groups hierarchy parents"), "?view=tree"),
     NavigationTarget(
-        _("Requests of developers"),
+        _("Requests from developers"),
         "groups:requests",
         "inbox",
         _("approve refuse answer grant waiting permissions"),
@@ -111,14 +111,14 @@ TARGETS: Final = (
         audience=_ADMINS,
     ),
     NavigationTarget(
-        _("People by file"),
+        _("Import people"),
         "groups:people_upload",
         "file",
         _("import export csv upload directory attributes bulk"),
         audience=_ADMINS,
     ),
     NavigationTarget(
-        _("Parent groups by file"),
+        _("Import parent groups"),
         "groups:mapping",
         "file",
         _("import export csv upload sub-groups hierarchy bulk mapping"),
@@ -149,7 +149,7 @@ TARGETS: Final = (
         _("why refused 401 403 debug check access refresh secret scopes"),
     ),
     NavigationTarget(
-        _("API explorer"), "connectors:explorer", "code", _("openapi calls endpoints try samples quick start")
+        _("API explorer"), "connectors:explorer", "code", _("user token consent revoke end allow apps authorized")
     ),
     NavigationTarget(
         _("Connectors acting for you"), "connectors:acting", "person", _("user token consent revoke end allow apps")

@@ -111,7 +111,7 @@ def developer_path(user: User) -> OnboardingPath:
         _first_call_step(found),
     )
     return OnboardingPath(
-        title=_("Five steps until your program may act in a group"),
+        title=_("Five steps to connect your program to a group"),
         steps=(OnboardingStep(_("Add your phone number"), "", done=True), *steps),
         help_page="connectors",
         fits=found is not None,
@@ -125,50 +125,46 @@ def _register_step(found: Any) -> OnboardingStep:
         return OnboardingStep(_("Register your program as a connector"), found.name, done=True)
     return OnboardingStep(
         _("Register your program as a connector"),
-        _("Give it a name, and say what it may do. You get its ID and its secret."),
+        _("Choose a name and permissions. You get an ID and a secret."),
         links=(Link(_("Add Connector"), reverse("connectors:create"), "plus"),),
     )
 
 
 def _access_step(found: Any, *, done: bool) -> OnboardingStep:
-    title = _("Have a group admin let it in")
+    title = _("Ask a group admin to add it")
     if done:
         return OnboardingStep(title, "", done=True)
     if found is not None and found.asked:
-        link = Link(_("See your request"), reverse("connectors:request", args=[found.pk, found.asked]))
-        return OnboardingStep(
-            title, _("Your request waits for an answer. You are told as soon as there is one."), links=(link,)
-        )
+        link = Link(_("View your request"), reverse("connectors:request", args=[found.pk, found.asked]))
+        return OnboardingStep(title, _("Your request is waiting for an answer."), links=(link,))
     links = (Link(_("Send a request"), reverse("connectors:request_send", args=[found.pk])),) if found else ()
-    return OnboardingStep(
-        title, _("You say what it should be allowed, and why. The admin gets a link, and decides."), links=links
-    )
+    return OnboardingStep(title, _("Send a request link with the permissions you need and the reason."), links=links)
 
 
 def _claim_step(found: Any, *, done: bool) -> OnboardingStep:
     title = _("Claim the refresh token")
     if done or found is None or not found.last_handoff:
         return OnboardingStep(
-            title, "" if done else _("It arrives in Handoffs, sealed, as soon as a group has said yes."), done
+            title, "" if done else _("It arrives in Handoffs, encrypted, once a group adds your connector."), done
         )
     if found.waiting_handoff:
         link = Link(_("Open the handoff"), reverse("connectors:handoff", args=[found.waiting_handoff]), "opened")
         return OnboardingStep(
-            title, _("It waits for you, sealed. Have the place ready where your program reads it."), links=(link,)
+            title, _("It’s ready. Before you claim it, decide where your program will store it."), links=(link,)
         )
     link = Link(_("Open the handoff"), reverse("connectors:handoff", args=[found.last_handoff]))
-    return OnboardingStep(title, _("The last one ended before anybody opened it. Have it issued again."), links=(link,))
+    return OnboardingStep(title, _("The last one expired unclaimed. Regenerate it."), links=(link,))
 
 
 def _first_call_step(found: Any) -> OnboardingStep:
     title = _("Make the first call")
     if found is not None and found.works_since:
-        return OnboardingStep(title, _("It worked: your program is connected."), done=True)
+        return OnboardingStep(title, _("Your program is connected."), done=True)
     links: tuple[Link, ...] = ()
     if found is not None:
         links = (Link(_("Quick start"), f"{reverse('connectors:explorer')}?connector={found.pk}", "code"),)
     return OnboardingStep(
-        title, _("Trade the refresh token for an access token. It shows here once it has worked."), links=links
+        title, _("Exchange the refresh token for an access token. It shows here once it works."), links=links
     )
 
 
@@ -181,27 +177,25 @@ def group_admin_path(user: User) -> OnboardingPath:
     granted: Any = group_queries.get_farthest_grant(user) if run else None
     works_since = granted and granted.works_since
     return OnboardingPath(
-        title=_("Four steps until a program may act in your group"),
+        title=_("Four steps to add a program to your group"),
         steps=(
             OnboardingStep(_("Add your phone number"), "", done=True),
-            OnboardingStep(_("Open a group that you run"), _named(run) if run else "", done=bool(run)),
+            OnboardingStep(_("Open a group you manage"), _named(run) if run else "", done=bool(run)),
             OnboardingStep(
                 _("Add a connector to it"),
                 granted.connector.name
                 if granted
-                else _("Choose the program, see what it could do, and say until when. In which group?")
+                else _("Choose the connector, check its permissions, and set an end date. In which group?")
                 if len(run) > 1
-                else _("Choose the program, see what it could do, and say until when."),
+                else _("Choose the connector, check its permissions, and set an end date."),
                 done=granted is not None,
                 links=links_to_connectors(run) if len(run) > 1 else tuple(_add_connector_link(group) for group in run),
             ),
             OnboardingStep(
-                _("Its developer puts the token in"),
-                _("It works: you need not do anything more.")
-                if works_since
-                else _("The token went to them, sealed. You need not pass anything on."),
+                _("The developer claims the token"),
+                _("It works. You’re done.") if works_since else _("It is sent to them, encrypted."),
                 done=bool(works_since),
-                links=(Link(_("See how far it is"), _grant_url(granted)),) if granted else (),
+                links=(Link(_("View progress"), _grant_url(granted)),) if granted else (),
             ),
         ),
         help_page="letting-in",
@@ -212,9 +206,9 @@ def group_admin_path(user: User) -> OnboardingPath:
 
 def _named(run: list[Group]) -> str:
     if len(run) > NAMED:
-        return _("You run several.")
+        return _("You manage several.")
     names = ", ".join(Truncator(group.name).chars(LONGEST_WORDS) for group in run)
-    return ngettext("You run %(names)s.", "You run %(names)s.", len(run)) % {"names": names}
+    return ngettext("You manage %(names)s.", "You manage %(names)s.", len(run)) % {"names": names}
 
 
 def _add_connector_link(group: Group) -> Link:

@@ -100,15 +100,16 @@ def _handoffs_to_claim(user: User) -> Iterator[PendingAction]:
     facts = {"connector": first.connector.name, "target": first.grant.target_name, "count": len(waiting)}
     yield PendingAction(
         key="handoffs",
-        title=ngettext("A refresh token waits for you", "%(count)d refresh tokens wait for you", len(waiting)) % facts,
+        title=ngettext("A refresh token is ready to claim", "%(count)d refresh tokens are ready to claim", len(waiting))
+        % facts,
         text=(
-            _("%(connector)s was given access to “%(target)s”. Claim its refresh token before it expires.")
+            _("%(connector)s has access to “%(target)s”. Claim its refresh token before it expires.")
             if len(waiting) == 1
-            else _("%(connector)s was given access to “%(target)s”, and there are more. Claim them before they expire.")
+            else _("%(connector)s has access to “%(target)s”, and there are more. Claim the tokens before they expire.")
         )
         % facts,
         href=reverse("connectors:handoff", args=[first.pk]) if len(waiting) == 1 else reverse("handoffs"),
-        act=_("Open the handoff") if len(waiting) == 1 else _("Open the inbox"),
+        act=_("Open the handoff") if len(waiting) == 1 else _("Open Handoffs"),
         urgency=Urgency.SOON if first.expires_at - clock.now() < SOON else Urgency.NORMAL,
         count=len(waiting),
     )
@@ -132,7 +133,7 @@ def tokens_to_replace(user: User) -> Iterator[PendingAction]:
         title=ngettext("A refresh token ends soon", "%(count)d refresh tokens end soon", len(ending)) % facts,
         text=_("%(connector)s needs a new one for “%(target)s” by %(when)s.") % facts,
         href=reverse("connectors:groups", args=[first.grant.connector_id]),
-        act=_("See the groups"),
+        act=_("View groups"),
         urgency=Urgency.SOON if first.expires_at - clock.now() < LAST_WEEK else Urgency.NORMAL,
         count=len(ending),
     )
@@ -145,7 +146,7 @@ def _leaks_to_answer(user: User) -> Iterator[PendingAction]:
         yield PendingAction(
             key="connectors",
             title=_("A credential was reported as leaked"),
-            text=_("It belongs to “%(connector)s”, and has been refused since then. Revoke it, or restore it.")
+            text=_("It belongs to “%(connector)s” and is refused for now. Revoke or restore it.")
             % {"connector": report.connector.name},
             href=reverse("connectors:leak", args=[report.connector_id, report.pk]),
             act=_("Answer"),
@@ -161,11 +162,11 @@ def _user_tokens_to_confirm(user: User) -> Iterator[PendingAction]:
         facts = {"who": request.asked_by.name, "connector": request.connector.name}
         yield PendingAction(
             key="connectors",
-            title=_("%(who)s asks for your confirmation") % facts,
-            text=_("“%(connector)s” is to act for %(who)s in the whole organisation. A second admin must agree.")
+            title=_("%(who)s needs your confirmation") % facts,
+            text=_("“%(connector)s” would act for %(who)s in the whole organisation. A second admin must confirm.")
             % facts,
             href=reverse("connectors:user_token_request", args=[request.pk]),
-            act=_("Look at it"),
+            act=_("View request"),
             urgency=Urgency.SOON if request.expires_at - clock.now() < SOON else Urgency.NORMAL,
             is_asked=True,
         )
@@ -185,20 +186,19 @@ def _requests_to_answer(user: User) -> Iterator[PendingAction]:
         "count": len(waiting),
     }
     if len(waiting) > 1:
-        text = _("“%(connector)s” and others ask to act, or to do more, where you decide.")
+        text = _("“%(connector)s” and others ask for access or more permissions.")
     elif group is None:
-        text = _("“%(connector)s” acts for you, and asks for more permissions. Until you answer, it goes on as before.")
+        text = _("“%(connector)s” acts for you and asks for more permissions.")
     elif first.kind == AccessRequest.Kind.MORE:
-        text = _("“%(connector)s” asks for more permissions in “%(target)s”. Until you answer, it goes on as before.")
+        text = _("“%(connector)s” asks for more permissions in “%(target)s”.")
     else:
-        text = _("%(developer)s asks you to let “%(connector)s” act in “%(target)s”.")
+        text = _("%(developer)s asks you to add “%(connector)s” to “%(target)s”.")
     yield PendingAction(
         key="groups",
-        title=ngettext("A request waits for your answer", "%(count)d requests wait for your answer", len(waiting))
-        % facts,
+        title=ngettext("A request needs your answer", "%(count)d requests need your answer", len(waiting)) % facts,
         text=text % facts,
         href=reverse("groups:request", args=[first.pk]) if len(waiting) == 1 else reverse("groups:requests"),
-        act=_("Look at the request") if len(waiting) == 1 else _("Open the requests"),
+        act=_("View request") if len(waiting) == 1 else _("View requests"),
         count=len(waiting),
         is_asked=True,
     )

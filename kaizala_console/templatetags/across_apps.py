@@ -50,7 +50,7 @@ def what_stops_with_bot(bot: Bot) -> list[dict[str, Any]]:
     """The facts for ``<c-what-will-stop>``."""
     now, groups = clock.now(), bot_queries.get_places([bot.pk])[bot.pk].groups
     return [
-        {"label": _("groups that it stands in"), "count": len(groups), "note": ", ".join(groups[:NAMED_GROUPS])},
+        {"label": _("groups it is in"), "count": len(groups), "note": ", ".join(groups[:NAMED_GROUPS])},
         *(
             {"label": label, "count": bot_queries.count_posts(bot.pk, since=now - dt.timedelta(days=days))}
             for label, days in ((_("posts in the last 24 hours"), 1), (_("posts in the last 7 days"), 7))

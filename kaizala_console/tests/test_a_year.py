@@ -98,19 +98,19 @@ def test_a_year_and_a_month(
 
     assert [times for times in Counter(mail.extra_headers["Message-ID"] for mail in outbox).values() if times > 1] == []
     assert subjects(outbox, developer, "By Hand") == {
-        "A refresh token of By Hand waits for you",
+        "A refresh token of By Hand is ready to claim",
         "By Hand: a refresh token ends within 90 days",
         "By Hand: a refresh token ends within 14 days",
-        "The next refresh token of By Hand for Night shift waits for you",
+        "The next refresh token of By Hand for Night shift is ready to claim",
     }
     assert subjects(outbox, developer, "By Itself") == {
-        "A refresh token of By Itself waits for you",
+        "A refresh token of By Itself is ready to claim",
         "By Itself: a refresh token ends within 90 days",
     }
     assert subjects(outbox, developer, "Forgotten") == {
-        "A refresh token of Forgotten waits for you",
+        "A refresh token of Forgotten is ready to claim",
         "Forgotten: a refresh token ends within 90 days",
-        "The next refresh token of Forgotten for Night shift waits for you",
+        "The next refresh token of Forgotten for Night shift is ready to claim",
         "The refresh token of Forgotten for Night shift expired unclaimed",
         "Forgotten: a refresh token ends within 14 days",
         "Forgotten: a refresh token ends within 7 days",
@@ -118,7 +118,7 @@ def test_a_year_and_a_month(
         "Forgotten: a refresh token ends within a day",
     }
     assert subjects(outbox, developer, "For A While") == {
-        "A refresh token of For A While waits for you",
+        "A refresh token of For A While is ready to claim",
         "For A While: access ends within 90 days",
         "For A While: access ends within 30 days",
         "For A While: access ends within 14 days",
@@ -131,11 +131,11 @@ def test_a_year_and_a_month(
     of_token = {"Listens: a refresh token ends within 90 days"}
     assert subjects(outbox, group_admin, "Listens") == of_webhook | of_token
     assert subjects(outbox, developer, "Listens") == {
-        "A refresh token of Listens waits for you",
+        "A refresh token of Listens is ready to claim",
         *(f"A secret of Listens ends within {ahead}" for ahead in AHEAD),
         *of_token,
         *of_webhook,
-        "A webhook of Listens has stopped",
+        "A webhook of Listens stopped",
     }
     assert not Handoff.objects.waiting().exists()
     assert not Handoff.objects.filter(sealed__isnull=False).exists()
@@ -146,6 +146,6 @@ def test_a_year_and_a_month(
 def subjects(outbox: list[EmailMessage], user: User, connector: str) -> set[str]:
     """What `user` was told of the connector, each thing once; but for the receipts, of which each claim has its own."""
     found = [str(mail.subject) for mail in outbox if mail.to == [user.email] and connector in str(mail.subject)]
-    told = [subject for subject in found if "has received its refresh token" not in subject]
+    told = [subject for subject in found if "The refresh token of" not in subject]
     assert len(told) == len(set(told))
     return set(told)

@@ -95,9 +95,9 @@ def test_the_first_visit_leads_to_home_and_its_first_steps_without_a_mouse(typis
     expect(page.get_by_role("heading", level=1)).not_to_have_text("Home")
     developer.open("Home")
     developer.skip()
-    developer.button("Put this away", "Space")
+    developer.button("Dismiss", "Space")
     expect(page.get_by_role("heading", name="First steps")).to_have_count(0)
-    expect(page.get_by_role("heading", name="Lately")).to_be_visible()
+    expect(page.get_by_role("heading", name="Recent activity")).to_be_visible()
 
 
 def test_a_person_says_without_a_mouse_with_which_number_a_program_may_act(

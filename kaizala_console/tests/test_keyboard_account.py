@@ -106,23 +106,23 @@ def test_what_was_done_is_filtered_exported_and_looked_at(typist: TypistOf, deve
     page = person.page
     person.visit(reverse("activity"))
     person.choose("What", "Connectors")
-    person.unfold("Days, and who")
+    person.unfold("More filters")
     person.reach(person.field("From"))
     page.keyboard.type("01012026")
-    person.tick("Only what I did")
+    person.tick("Only my actions")
     person.key("Enter")  # from the last field: the button stands before what was folded away
     person.arrive()
     events = page.get_by_role("list", name="Activity").get_by_role("listitem")
     expect(events).to_have_count(2)
     person.skip()
     person.press(page.get_by_role("link", name="Only what I did Remove this filter"))
-    expect(page.get_by_role("link", name="Only what I did")).to_have_count(0)
+    expect(page.get_by_role("link", name="Only my actions")).to_have_count(0)
     person.skip()
     with page.expect_download() as export:
         person.press(page.get_by_role("button", name="Export as CSV"), "Space")
     assert export.value.path().read_text().count("connector:") == 2
     person.press(events.first.get_by_role("link"), back=True)
-    expect(page.get_by_role("heading", name="What is written down")).to_be_visible()
+    expect(page.get_by_role("heading", name="Event")).to_be_visible()
 
 
 def test_help_is_searched_and_brings_the_first_steps_back_before_one_signs_out(
@@ -131,9 +131,9 @@ def test_help_is_searched_and_brings_the_first_steps_back_before_one_signs_out(
     person = typist(developer)
     page = person.page
     person.visit(reverse("home"))
-    person.button("Put this away")
+    person.button("Dismiss")
     person.visit(reverse("help"))
-    person.write("Search the help pages", "signature")
+    person.write("Search help", "signature")
     person.key("Enter")
     person.arrive()
     expect(page.locator(".help-card").first).to_be_visible()

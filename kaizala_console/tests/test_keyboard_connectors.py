@@ -48,7 +48,7 @@ def test_a_connector_is_deactivated_suspended_resumed_and_deleted_without_a_mous
     page.wait_for_url("**/deactivate/")
     owner.skip()
     owner.button("Deactivate", "Space")
-    expect(page.get_by_text("Deactivated: no group")).to_be_visible()
+    expect(page.get_by_text("Deactivated: no more groups can add it. Live tokens keep working.")).to_be_visible()
     owner.skip()
     owner.link("Suspend Shift Planner")
     page.wait_for_url("**/suspend/")
@@ -86,8 +86,8 @@ def test_a_key_is_made_and_registered_without_a_mouse(typist: TypistOf, program:
     page.wait_for_url("**/keys/add/")
     owner.skip()
     with page.expect_download():
-        owner.button("Make a key", "Space")
-    expect(page.get_by_text("nowhere else")).to_be_visible()
+        owner.button("Create key", "Space")
+    expect(page.get_by_text("Created and filled in below. The private key is only in your downloads")).to_be_visible()
     fingerprint = page.locator("[data-make-key-fingerprint]").inner_text()
     owner.button("Register key")
     expect(page.locator("dd", has_text=fingerprint)).to_be_visible()
@@ -106,10 +106,10 @@ def test_an_access_token_is_kept_ready_and_stopped_without_a_mouse(
     owner.write("Connector secret", program.secret)
     owner.write("Refresh token", program.refresh_token)
     owner.key("Enter")
-    expect(page.get_by_text("keeps an access token ready from now on")).to_be_visible()
+    expect(page.get_by_text("The console now keeps an access token ready.")).to_be_visible()
     owner.skip()
     owner.button("Stop", "Space")
-    expect(page.get_by_text("have been wiped")).to_be_visible()
+    expect(page.get_by_text("Stopped. The stored credentials and tokens are deleted.")).to_be_visible()
     assert not CachedToken.objects.exists()
 
 

@@ -63,7 +63,7 @@ def test_attributes_are_made_ordered_noted_and_deleted_and_a_person_removed_ever
     boss.skip()
     boss.link("Location")
     boss.skip()
-    boss.tick("Colleagues see it")
+    boss.tick("Visible to colleagues")
     boss.button("Save attribute")
     assert list(PersonAttribute.objects.values_list("name", "for_colleagues")) == [
         ("Department", False),
@@ -86,10 +86,10 @@ def test_attributes_are_made_ordered_noted_and_deleted_and_a_person_removed_ever
     assert PersonAttribute.objects.get().name == "Department"
 
     boss.visit(reverse("groups:person", args=[person_of(member).pk]))
-    boss.link("Remove everywhere")
+    boss.link("Remove from all groups")
     boss.skip()
     boss.write("Name of the person", "Meera Nair")
-    boss.button("Remove everywhere")
+    boss.button("Remove from all groups")
     assert group.memberships.count() == 1
 
 
@@ -101,18 +101,18 @@ def test_files_of_people_and_of_parent_groups_go_out_and_come_back(
     boss.visit(reverse("groups:people_upload"))
     people = download(boss, main.get_by_role("button", name="Export people"))
     upload(boss, tmp_path / "people.csv", people.replace('"Meera Nair",""', '"Meera Nair","Gate"'))
-    boss.button("Go on")
+    boss.button("Import")
     assert PersonAttributeValue.objects.get().text == "Gate"
     boss.visit(reverse("groups:people_upload"))
     boss.link("people.csv")
-    expect(page.get_by_role("heading", name="What came of it")).to_be_visible()
+    expect(page.get_by_role("heading", name="Result")).to_be_visible()
 
     gate = make_group("Gate", organisation=group.organisation)
     boss.visit(reverse("groups:mapping"))
     assert "Gate" not in download(boss, main.get_by_role("button", name="Export parent groups"))
     upload(boss, tmp_path / "parents.csv", f"Group ID,Parent Group ID\n{gate.pk},{group.pk}\nnone,none\n")
     assert "none,none" in download(boss, page.get_by_role("link", name="Bad lines"))
-    boss.button("Go on", "Space")
+    boss.button("Import", "Space")
     assert gate.parent_links.get().parent == group
 
     boss.visit(reverse("groups:bulk", args=[group.pk]))
@@ -134,7 +134,7 @@ def test_old_messages_are_imported_with_columns_of_their_own_and_found(boss: Typ
         boss.choose(label, column)
     boss.button("Check the lines")
     boss.skip()
-    boss.button("Go on")
+    boss.button("Import")
     assert ArchivedMessage.objects.get().sender == "Asha"
     boss.visit(reverse("groups:archive"))
     boss.write("Group", "dep")

@@ -47,7 +47,7 @@ def test_a_group_is_made_gets_sub_groups_and_rules_and_is_deleted(
     admin.write("Name of the sub-group", "Gate")
     admin.button("Create sub-group")
     admin.visit(at("sub_groups", depot))
-    admin.link("Attach a group that is there already")
+    admin.link("Attach an existing group")
     admin.skip()
     admin.write("Search by name or ID", "off")
     admin.key("Enter")
@@ -66,7 +66,7 @@ def test_a_group_is_made_gets_sub_groups_and_rules_and_is_deleted(
     admin.write("Short description", "All vans")
     admin.button("Save details")
     admin.skip()
-    for question in ("Who posts messages and actions", "Who sees who is in the group"):
+    for question in ("Who can post", "Who can see members"):
         choices = page.get_by_role("group", name=question).get_by_role("radio")
         admin.press(choices.first, "ArrowDown")
         expect(choices.last).to_be_checked()
@@ -94,7 +94,7 @@ def test_cards_are_posted_answered_exported_and_commented_on_and_an_admin_steps_
     admin.visit(at("messages", group))
     admin.unfold("New announcement")
     admin.write("Title", "New vests")
-    admin.write("What there is to say", "From Monday.")
+    admin.write("Text", "From Monday.")
     admin.button("Post announcement")
     assert Action.objects.filter(kind="Announcement").exists()
     admin.skip()

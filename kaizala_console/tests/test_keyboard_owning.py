@@ -53,7 +53,7 @@ def test_details_permissions_and_sign_in_are_changed(typist: TypistOf, program: 
     owner.skip()
     owner.tick("Text Message")
     owner.button("Continue")
-    expect(page.get_by_role("heading", name="What it loses")).to_be_visible()
+    expect(page.get_by_role("heading", name="It will no longer be able to")).to_be_visible()
     owner.skip()
     owner.write("Name of the connector", "Night Planner")
     owner.button("Change permissions")
@@ -73,7 +73,7 @@ def test_details_permissions_and_sign_in_are_changed(typist: TypistOf, program: 
     assert AccessRequest.objects.get().permissions == {Permission.TEXT_MESSAGE}
 
     owner.visit(at("sign_in", connector))
-    owner.tick("Require PKCE (S256) of every sign-in")
+    owner.tick("Require PKCE (S256) for every sign-in")
     owner.button("Save")
     connector.refresh_from_db()
     assert connector.pkce_required
@@ -131,12 +131,12 @@ def test_a_leaked_credential_is_reported_by_anybody_and_answered_by_its_owner(
     finder.button("Report")
     expect(page.get_by_role("alert")).to_be_focused()
     for text in texts:
-        finder.write("The credential, or the text that it stands in", f"SECRET={text}")
+        finder.write("The credential, or the text that contains it", f"SECRET={text}")
         finder.write("Where you found it", "In a public repository")
         finder.button("Report", "Space")
         expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
         finder.skip()
-        finder.link("Report another one")
+        finder.link("Report another")
         finder.skip()
 
     page = owner.page

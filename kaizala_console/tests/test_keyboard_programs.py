@@ -77,7 +77,7 @@ def test_a_webhook_is_paused_woken_replayed_given_a_new_secret_and_deleted(
     owner, connector = typist(developer), program.connector
     page = owner.page
     owner.visit(at("webhook", connector, webhook.pk))
-    owner.button("Redeliver the 1 that failed", "Space")
+    owner.button("Redeliver 1 failed", "Space")
     assert not webhook.deliveries.filter(state="failed").exists()
     owner.skip()
     owner.link("Replay from …")
@@ -86,15 +86,15 @@ def test_a_webhook_is_paused_woken_replayed_given_a_new_secret_and_deleted(
     page.keyboard.type("12122020")
     page.keyboard.press("ArrowRight")
     page.keyboard.type("0112P")
-    owner.button("How many are that?")
+    owner.button("Count deliveries")
     owner.skip()
     owner.button(r"Replay \d+ deliveries")
-    for verb in ("Pause", "Wake"):
+    for verb in ("Pause", "Resume"):
         owner.visit(at("webhook_settings", connector, webhook.pk))
         owner.link(verb)
         owner.skip()
         owner.button(verb)
-    for act in ("Show signing secret", "Make new secret"):
+    for act in ("Show signing secret", "Regenerate secret"):
         owner.visit(at("webhook_settings", connector, webhook.pk))
         owner.button(act)
         owner.done()
@@ -119,7 +119,7 @@ def test_the_address_for_handoffs_is_registered_without_a_mouse(
     owner.write("Address", listens_at)
     owner.button("Register address")
     owner.arrive()
-    expect(owner.page.get_by_text("is told of handoffs from now on")).to_be_visible()
+    expect(owner.page.get_by_text("Handoff events now go to")).to_be_visible()
     assert Webhook.objects.get().object_type == "Connector"
 
 

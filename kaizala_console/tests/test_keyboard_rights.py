@@ -50,8 +50,8 @@ def test_a_user_token_is_generated_and_ended(
     person.link("End it Shift Planner")
     person.skip()
     person.write("Name of the connector", "Shift Planner")
-    person.button("End it")
-    expect(page.get_by_role("heading", name="Nothing acts for you")).to_be_visible()
+    person.button("Remove")
+    expect(page.get_by_role("heading", name="No connectors")).to_be_visible()
     assert Grant.objects.get().revoked_at
 
 
@@ -86,17 +86,19 @@ def test_handoffs_are_refused_issued_again_and_told_to_be_gone(
     person.link("Refuse Night Shift")
     person.skip()
     person.button("Refuse")
-    expect(page.get_by_text("The sealed token is wiped")).to_be_visible()
+    expect(
+        page.get_by_text("may still act for them until they remove it; both of you can regenerate the token.")
+    ).to_be_visible()
     person.skip()
-    person.link("Issue again")
+    person.link("Regenerate")
     person.skip()
-    person.button("Issue again", "Space")
+    person.button("Regenerate", "Space")
     again = Handoff.objects.exclude(pk=handoff.pk).get()
     expect(page.get_by_role("button", name="Claim")).to_be_visible()
     handoffs.claim(handoff=again, by=developer, idempotency_key=new_form_key(), address=None)
     person.skip()
     person.button("Claim")
-    told = page.get_by_role("alert").filter(has_text="This did not work.")
+    told = page.get_by_role("alert").filter(has_text="Something went wrong.")
     expect(told).to_be_focused()
     assert person.is_seen()
 
@@ -145,7 +147,7 @@ def test_a_grant_is_shown_renewed_dated_stopped_and_removed_and_bots_come_and_go
     assert grant.ends_at is not None
     assert grant.ends_at.year == 2030
     admin.skip()
-    admin.button("Show it to me once")
+    admin.button("View once")
     expect(page.get_by_label("Refresh token", exact=True)).to_be_visible()
     admin.done()
     admin.arrive()

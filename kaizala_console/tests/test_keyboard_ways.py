@@ -153,7 +153,7 @@ def test_a_list_is_filtered_and_shown_whole_again(
     person.write("Search by name or connector ID", "nothing like it")
     person.key("Enter")
     person.skip()
-    person.link("Show all again")
+    person.link("Clear filters")
     expect(page.locator("#connector-list tbody tr")).to_have_count(2)
 
 

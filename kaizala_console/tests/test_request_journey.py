@@ -44,7 +44,7 @@ def test_a_link_is_sent_answered_in_part_and_so_is_the_wish_for_more(
     theirs.get_by_label("Group Member List", exact=True).uncheck()
     theirs.get_by_label("Reason").fill("Tells each shift where it works.")
     theirs.get_by_role("button", name="Send request").click()
-    expect(theirs.get_by_text("Send the link to an admin of the group.")).to_be_visible()
+    expect(theirs.get_by_text("Request created. Send the link to a group admin.")).to_be_visible()
     looks_right(theirs)
     link = theirs.get_by_label("Link of the request").input_value()
 
@@ -54,8 +54,8 @@ def test_a_link_is_sent_answered_in_part_and_so_is_the_wish_for_more(
     choice = admins.locator("select[name=group]")
     choice.select_option(choice.locator("option", has_text="Night Shift").get_attribute("value"), force=True)
     admins.get_by_label("Group Information", exact=True).uncheck()
-    admins.get_by_role("button", name="Approve what is ticked").click()
-    expect(admins.get_by_text("Approved. The refresh token is sealed")).to_be_visible()
+    admins.get_by_role("button", name="Approve selected").click()
+    expect(admins.get_by_text("who can claim the refresh token.")).to_be_visible()
     assert Grant.objects.get().permissions == {Permission.TEXT_MESSAGE}
 
     theirs.goto(f"/console/connectors/{connector.pk}/permissions/")
@@ -70,12 +70,12 @@ def test_a_link_is_sent_answered_in_part_and_so_is_the_wish_for_more(
     expect(theirs.get_by_text("1 group is asked for the rest.")).to_be_visible()
 
     admins.goto("/console/")
-    admins.get_by_role("main").get_by_role("link", name="Look at the request").click()
-    expect(admins.get_by_role("heading", name="What it can do already")).to_be_visible()
+    admins.get_by_role("main").get_by_role("link", name="View request").click()
+    expect(admins.get_by_role("heading", name="Current permissions")).to_be_visible()
     looks_right(admins)
     admins.get_by_label("Media", exact=True).uncheck()
-    admins.get_by_role("button", name="Approve what is ticked").click()
-    expect(admins.get_by_text("Approved. “Shift Planner” may do so from now on.")).to_be_visible()
+    admins.get_by_role("button", name="Approve selected").click()
+    expect(admins.get_by_text("Approved. “Shift Planner” has the permissions now.")).to_be_visible()
     assert Grant.objects.get().permissions == {Permission.TEXT_MESSAGE, Permission.REACTIONS}
 
     theirs.goto(f"/console/connectors/{connector.pk}/requests/?show=earlier")
@@ -106,7 +106,7 @@ def test_a_request_to_a_named_group_is_found_in_its_tab_and_refused(
     looks_right(admins)
     admins.get_by_role("link", name="Shift Planner").first.click()
     admins.get_by_role("button", name="Refuse").click()
-    expect(admins.get_by_text("Refused. Nothing has changed")).to_be_visible()
+    expect(admins.get_by_text("Refused. We notified")).to_be_visible()
     looks_right(admins)
     assert not Grant.objects.exists()
 

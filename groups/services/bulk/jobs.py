@@ -141,15 +141,15 @@ def choose_columns(*, job: BulkJob, headers: Mapping[str, str], by: User) -> Bul
     """
     job = BulkJob.objects.select_for_update().get(pk=job.pk)
     if not job.awaits_columns or job.is_over:
-        raise Conflict(_("The columns of this file are known already."))
+        raise Conflict(_("The columns of this file are already set."))
     chosen = {key: name for key, name in headers.items() if name}
     if len(set(chosen.values())) != len(chosen):
-        raise RuleBroken(_("One column of the file can be one thing only."))
+        raise RuleBroken(_("Each column can be used once."))
     try:
         with storages["bulk"].open(job.stored_as) as file:
             WORKS[job.kind].table(cast(BinaryIO, file.file), chosen or {"": ""})
     except FileNotFoundError:
-        raise Conflict(_("The file is not there any more.")) from None
+        raise Conflict(_("The file is no longer stored.")) from None
     job.headers, job.awaits_columns, job.by = chosen, False, by
     job.save()
     after_commit(signature(WORK), job_id=str(job.pk))
@@ -165,9 +165,9 @@ def go_on(*, job: BulkJob, by: User) -> BulkJob:
     if job.approved_at is not None and job.cancelled_at is None:
         return job
     if job.is_over or job.checked_at is None or job.file_deleted_at is not None:
-        raise Conflict(_("This upload is over, or not checked yet. Upload the file again."))
+        raise Conflict(_("This upload is over or not checked yet. Upload the file again."))
     if not job.good_lines:
-        raise RuleBroken(_("No line of this file is good. Mend it and upload it again."))
+        raise RuleBroken(_("No line can be imported. Fix the file and upload it again."))
     job.approved_at, job.by, job.tries = clock.now(), by, 0
     job.forget_what_was_foretold()
     job.save()
@@ -183,7 +183,7 @@ def cancel(*, job: BulkJob, by: User) -> BulkJob:
     if job.cancelled_at is not None:
         return job
     if job.is_over:
-        raise Conflict(_("This upload is over already."))
+        raise Conflict(_("This upload is already over."))
     job.cancelled_at, job.lease, job.leased_until = clock.now(), None, None
     job.forget_what_was_foretold()
     job.save()

@@ -40,9 +40,11 @@ def match_headers(header: Iterable[str], attributes: Iterable[PersonAttribute]) 
         key = by_header.get(name.lower()) or by_name.get(name.lower())
         key = key or next((column.key for column in PEOPLE if column.is_called(name)), None)
         if key is None:
-            raise _refused(_("“%(name)s” is no attribute of your organisation. Define it first.") % {"name": name[:60]})
+            raise _refused(
+                _("“%(name)s” is not an attribute of your organisation. Add it first.") % {"name": name[:60]}
+            )
         if key in chosen:
-            raise _refused(_("The column “%(name)s” is there twice.") % {"name": name[:60]})
+            raise _refused(_("The column “%(name)s” appears twice.") % {"name": name[:60]})
         chosen[key] = name
     return chosen
 

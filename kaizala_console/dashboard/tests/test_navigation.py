@@ -25,7 +25,7 @@ def titles(user: User, text: str, most: int = EVERYTHING) -> list[str]:
         ("logout", "Sign out"),
         ("sessions", "Sessions"),
         ("claim", "Handoffs"),
-        ("approve", "Requests of developers"),
+        ("approve", "Requests from developers"),
         ("why 401", "Inspect a token"),
         ("migrate", "Move an old program in ten minutes"),
     ],

@@ -61,7 +61,7 @@ def test_the_step_that_is_next_has_the_only_button(
     assert 'aria-label="First steps: 1 of 2 done"' in page
     assert page.count("btn-primary") == 1
     assert 'href="/console/connectors/add/"' in steps_on(browser_of(member))
-    assert "Your program needs a group" not in page  # what Home offers besides would be a second beginning
+    assert "Connect a program to a group" not in page  # what Home offers besides would be a second beginning
 
 
 def test_when_one_is_done_the_other_follows_and_then_none(member: User, paths: Callable[..., None]) -> None:
