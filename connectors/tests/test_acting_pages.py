@@ -48,7 +48,7 @@ def test_what_stops_with_it_is_told_first(grant: Grant, member: User, browser_of
     text = text_of(browser_of(member).get(end_of(grant)))
     for fact in (
         "live refresh tokens 1",
-        "handoffs that wait 0",
+        "handoffs waiting 0",
         "calls in the last 24 hours 3",
         "calls in the last 7 days 7",
         "GET /v1/groups/{groupId} 3 7",

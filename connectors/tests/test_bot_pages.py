@@ -56,7 +56,7 @@ def test_an_owner_makes_one_and_a_double_click_makes_no_second(
     form = {"name": " Shift  reminders ", "picture": "https://pictures.example/a.png", **KEY}
     for _click in range(2):
         answer = client.post(at("bot_add", connector.pk), form, follow=True)
-        assert "“Shift reminders” is made" in text_of(answer)
+        assert "“Shift reminders” created. Add it to a group next." in text_of(answer)
     made = Bot.objects.get()
     assert (made.connector, made.name, made.picture_url) == (connector, "Shift reminders", form["picture"])
     event = AuditEvent.objects.get(tag="connector:bot:created")
@@ -96,7 +96,7 @@ def test_a_full_connector_offers_no_more_and_says_why(
     client = browser_of(developer)
     page = client.get(at("bots", connector.pk))
     assert at("bot_add", connector.pk) not in page.content.decode()
-    assert "These are 50, the most" in text_of(page)
+    assert "A connector can have at most 50 bots. Delete one to add another." in text_of(page)
     refused = client.post(at("bot_add", connector.pk), {"name": "One more", **KEY})
     assert "Delete one that is not needed" in text_of(refused)
 
@@ -138,7 +138,7 @@ def test_deleting_says_what_stops_and_wants_the_name(
     assert refused.status_code == 400
     assert "Type the name exactly: “Rota”." in text_of(refused)
     assert Bot.objects.present().exists()
-    assert "“Rota” is deleted" in text_of(client.post(url, {"typed": "rota"}, follow=True))
+    assert "“Rota” deleted. Its tokens are refused." in text_of(client.post(url, {"typed": "rota"}, follow=True))
     assert not Bot.objects.present().exists()
     assert "is already deleted." in text_of(client.post(url, {"typed": "rota"}, follow=True))
     assert AuditEvent.objects.filter(tag="connector:bot:removed").count() == 1

@@ -184,11 +184,11 @@ def test_the_owner_reads_what_how_often_since_when_and_what_instead(
         call(program, "/users/me/")
     usage.flush()
     text = text_of(browser_of(developer).get(report(program.connector)))
-    assert "“/v1” is left out of the path as in GET /v1/users/me Start every path with “/v1/”. 3" in text
+    assert "No “/v1” in the path in GET /v1/users/me Start every path with “/v1/”. 3" in text
     assert "Trailing slash in the path" in text
     assert "Differences from the API description. All of them work here." in text
     assert "This connector, in the last minute 3 of" in text
-    assert "Of these over a limit 0" in text
+    assert "Over a limit 0" in text
 
 
 def test_nothing_that_was_sent_is_kept(program: Program) -> None:

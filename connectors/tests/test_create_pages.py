@@ -91,8 +91,8 @@ def test_the_second_screen_opened_without_the_first_leads_there(client: Client) 
     [
         ("name", "", "Give the connector a name."),
         ("name", " \t\r\n ", "Give the connector a name."),
-        ("name", "n" * 81, "80 are the most"),
-        ("description", "d" * 501, "500 are the most"),
+        ("name", "n" * 81, "characters, at most 80."),
+        ("description", "d" * 501, "characters, at most 500."),
         ("home_page", "shifts", "must be a web address"),
         ("home_page", "javascript:alert(1)", "must be a web address"),
         ("redirect_urls", "http://shifts.example/a", "can’t be a redirect URL. Enter a full https address without #."),
@@ -156,7 +156,7 @@ def test_hidden_fields_that_were_tampered_with_are_checked_again(client: Client)
 def test_markup_in_a_name_is_text(client: Client) -> None:
     page = created_by(client, name='<b>"bold"</b>')
     assert '<b>"bold"' not in page.content.decode()
-    assert "“&lt;b&gt;&quot;bold&quot;&lt;/b&gt;” is created" in page.content.decode()
+    assert "“&lt;b&gt;&quot;bold&quot;&lt;/b&gt;” created" in page.content.decode()
 
 
 # The end date of the first secret -------------------------------------------------------------------------------------

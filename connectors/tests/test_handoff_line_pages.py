@@ -53,7 +53,7 @@ def client(developer: User, browser_of: Browser) -> Client:
 
 def test_refusing_wipes_and_tells_the_admin(client: Client, program: Program, group_admin: User) -> None:
     page = client.get(url(program.handoff, "refuse/"))
-    assert "Arjun Mehta is told" in text_of(page)
+    assert "Arjun Mehta is notified" in text_of(page)
     form = form_to(page, url(program.handoff, "refuse/"))
     assert form.send(client)["Location"] == url(program.handoff)
     refused = now(program.handoff)
@@ -118,7 +118,7 @@ def test_both_sides_see_the_same_line(client: Client, program: Program, group_ad
     assert lines[0].group() == lines[1].group()
     assert [form for form in forms_of(pages[0]) if form.action.endswith("claim/")]
     assert not [form for form in forms_of(pages[1]) if form.action.endswith("claim/")]
-    assert "Waits for Devika Rao" in text_of(pages[1])
+    assert "Waiting for Devika Rao to claim it." in text_of(pages[1])
 
 
 def test_the_line_follows_from_made_to_works(client: Client, program: Program) -> None:

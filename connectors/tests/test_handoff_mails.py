@@ -61,7 +61,7 @@ def test_the_mails_about_programs_and_keys_say_whose_act_it_was_and_what_to_do(
     told = Notice.objects.filter(user=developer)
     texts = {notice.template.partition("/")[2]: notifications.render(notice) for notice in told}
     subject, body = texts["handoff_claimed_by_program"]
-    assert "The program of Shift Planner has taken its refresh token for Night shift" in subject
+    assert "The program of Shift Planner claimed its refresh token for Night shift" in subject
     assert "(from 198.51.100.9)" in body
     for name in ("key_registered", "key_removed"):
         subject, body = texts[name]

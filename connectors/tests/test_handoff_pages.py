@@ -183,7 +183,7 @@ def test_of_two_owners_the_second_is_told_who_was_first_and_when(
     claim_form(client, program.handoff).send(client)
     page = late_form.send(late)
     assert page.status_code == 409
-    assert re.search(r"Devika Rao opened this handoff on \d+ \w+ \d{4}, \d\d:\d\d", text_of(page))
+    assert re.search(r"Devika Rao already claimed this handoff on \d+ \w+ \d{4}, \d\d:\d\d", text_of(page))
     assert not TOKEN.search(page.content.decode())
 
 

@@ -140,7 +140,7 @@ def test_each_end_is_named_with_what_to_do(
     assert failed(token, developer) == ["Validity"]
     grants.regenerate(grant=program.grant, by=group_admin)
     assert failed(program.refresh_token, developer) == ["Refresh token"]
-    assert "Regenerated on" in introspection.introspect(text=program.refresh_token, by=developer).next_step
+    assert "new token" in introspection.introspect(text=program.refresh_token, by=developer).next_step
 
     grants.revoke(grant=program.grant, by=group_admin)
     assert failed(program.refresh_token, developer) == ["Access", "Refresh token"]
@@ -151,8 +151,8 @@ def test_each_end_is_named_with_what_to_do(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("K9J2M4P1QX", "none of kzcs_"),
-        ("kzrt_" + "x" * 90, "should have 70"),
+        ("K9J2M4P1QX", "does not begin with kzcs_"),
+        ("kzrt_" + "x" * 90, "instead of 70"),
         ("kzat_" + "A" * 100 + "xxxxxx", "Not signed by this console, or changed when it was copied."),
         ("kzrt_", "Only the first 5"),
     ],

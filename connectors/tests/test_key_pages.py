@@ -136,7 +136,7 @@ def test_removing_tells_first_and_removes_once(client: Client, connector: Connec
     key = registered(connector, pair)
     url = at(connector, f"{key.pk}/remove/")
     page = client.get(url)
-    assert ". New refresh tokens are sealed with the console’s own keys." in text_of(page)
+    assert "New refresh tokens are sealed with the console’s own keys." in text_of(page)
     assert connector.keys.live().exists()
     form = form_to(page, url)
     assert form.send(client)["Location"] == form.send(client)["Location"] == at(connector)
@@ -268,7 +268,7 @@ def test_a_claim_by_the_program_is_told_on_the_page(client: Client, sealed: Prog
     claim(sealed)
     page = form.send(client)
     assert page.status_code == 409
-    assert "The program of “Shift Planner” claimed this handoff" in text_of(page)
+    assert "The program of “Shift Planner” already claimed this handoff on" in text_of(page)
     assert "from 198.51.100.9" in text_of(page)
     assert not [form for form in forms_of(page) if form.action.endswith("claim/")]
 

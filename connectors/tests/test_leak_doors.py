@@ -89,7 +89,7 @@ def test_what_was_pasted_is_never_sent_back(program: Program) -> None:
     assert page.status_code == 400
     assert program.secret[:30] not in page.content.decode()
     assert b'value="here"' in page.content
-    assert "whole credential" in text_of(page)
+    assert "No complete credential found." in text_of(page)
     assert "no-store" in page["Cache-Control"]
 
 

@@ -190,9 +190,9 @@ def test_the_mails_say_what_to_do(
     mine = by_address.pop(developer.email)
     assert mine.subject == "A refresh token of “Shift Planner” was reported as leaked"
     assert f"/console/connectors/{program.connector.pk}/leaks/{LeakReport.objects.get().pk}/" in mine.body
-    assert "Where it was found: a b" in mine.body
+    assert "Found at: a b" in mine.body
     [admins] = by_address.values()
-    assert "You can regenerate the token, or remove the access, here" in admins.body
+    assert "You can regenerate the token" in admins.body
     assert "/leaks/" not in admins.body
 
 

@@ -73,7 +73,7 @@ def test_the_line_moves_on_when_it_is_claimed_and_when_it_works_and_then_asks_no
     handoffs.claim(handoff=program.handoff, by=developer, idempotency_key="k" * 32, address=None)
     claimed = poll(client, address)
     assert claimed.status_code == 200
-    assert 'data-says="Opened: Devika Rao"' in claimed.content.decode()
+    assert 'data-says="Claimed: Devika Rao"' in claimed.content.decode()
     address = following(claimed)
     assert poll(client, address).status_code == 304
     first_exchange(program.handoff)

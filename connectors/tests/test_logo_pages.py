@@ -60,7 +60,7 @@ def test_an_owner_puts_replaces_and_removes_it(connector: Connector, developer: 
         (PngFile(files.JPEG), "This file is not a valid picture. Save it as PNG, JPEG or WebP."),
         (PngFile(files.png() + bytes(256 * 1024)), "The picture is larger than 256 kB."),
         (PngFile(files.png(), "logo.svg", "image/svg+xml"), "Choose a .png, .jpg or .webp file."),
-        (PngFile(files.png(16, 16)), "The picture has 16 × 16 pixels"),
+        (PngFile(files.png(16, 16)), "The picture is 16 × 16 pixels. Each side must be"),
     ],
 )
 def test_what_is_refused_is_told_beside_the_field(

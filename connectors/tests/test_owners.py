@@ -106,7 +106,7 @@ def test_there_is_an_end_to_co_owners(
     monkeypatch.setattr(owners, "MOST_CO_OWNERS", 1)
     owners.add(connector=connector, email=member.email, by=developer)
     another = make_user("Kabir Anand", developer.organisation)
-    with pytest.raises(RuleBroken, match="1 co-owners at the most"):
+    with pytest.raises(RuleBroken, match="A connector can have at most 1 co-owners"):
         owners.add(connector=connector, email=another.email, by=developer)
 
 
@@ -123,7 +123,7 @@ def test_the_owner_removes_a_co_owner_who_sees_nothing_from_the_next_request_on(
     assert credentials(theirs, connector) == 404
     assert told("owner_removed") == {developer, member}
     assert tags() == ["connector:coowner:removed"]
-    with pytest.raises(Conflict, match="Meera Nair is no co-owner"):
+    with pytest.raises(Conflict, match="Meera Nair is not a co-owner"):
         owners.remove(connector=connector, user=member, by=developer)
     assert client.get(url).status_code == 404
 
@@ -194,7 +194,7 @@ def test_a_name_that_the_new_owner_has_already_is_told_and_nothing_changes(
     make_connector(member, "SHIFT planner")
     url = page_of(connector, "transfer/")
     answer = form_to(client.get(url), url).send(client, {"email": member.email, "typed": "Shift Planner"})
-    assert "Meera Nair has a connector named “Shift Planner” already." in text_of(answer)
+    assert "Meera Nair already has a connector named “Shift Planner”. Rename one first." in text_of(answer)
     connector.refresh_from_db()
     assert connector.owner == developer
     assert tags() == []
@@ -234,7 +234,7 @@ def test_others_step_in_for_an_owner_whose_account_is_switched_off(
     form = form_to(stand_in.get(url), url)
     assert "stay" not in form.fields
     shown = text_of(form.send(stand_in, {"email": stranger.email, "typed": "Shift Planner"}, follow=True))
-    assert "Sunil Verma is the owner now" in shown
+    assert "Sunil Verma is now the owner. We notified them." in shown
     connector.refresh_from_db()
     assert connector.owner == stranger
     assert set(connector.co_owners.all()) == {member}

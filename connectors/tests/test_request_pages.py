@@ -272,7 +272,7 @@ def test_the_preview_tells_both_sides_and_changes_nothing(
     before = everything()
     words = text_of(to_preview(browser_of(developer), program.connector, "groupinfo", "groupmember", "action"))
     assert "Post polls, surveys, jobs and other actions, and read the responses" in words
-    assert "1 group or person that has the connector is asked" in words
+    assert "1 group or person must approve them." in words
     assert "Post messages" in words
     assert "1 calls of the last 30 days that would have failed" in words
     assert "POST /v1/groups/{groupId}/messages 1" in words
@@ -286,7 +286,7 @@ def test_the_change_is_made_after_the_preview_and_asks_the_group(
     preview = to_preview(client, program.connector, "groupinfo", "groupmember", "action")
     page = form_to(preview, url).send(client, {"sure": "1", "typed": "Shift Planner"}, follow=True)
     assert "Permissions changed." in text_of(page)
-    assert "1 group is asked for the rest." in text_of(page)
+    assert "1 group must approve the added permissions." in text_of(page)
     program.connector.refresh_from_db()
     assert POLLS in program.connector.permissions
     assert Permission.TEXT_MESSAGE not in program.connector.permissions
@@ -294,7 +294,7 @@ def test_the_change_is_made_after_the_preview_and_asks_the_group(
     assert (asked.permissions, asked.reason, asked.grant) == (frozenset({POLLS}), "For polls.", program.grant)
     assert "more permissions" in text_of(client.get(page_of("requests", program.connector)))
     again = form_to(preview, url).send(client, {"sure": "1"}, follow=True)
-    assert "Nothing was changed" in text_of(again)
+    assert "Nothing changed" in text_of(again)
     assert AccessRequest.objects.count() == 1
 
 

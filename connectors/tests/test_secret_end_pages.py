@@ -56,7 +56,7 @@ def test_it_is_set_moved_and_taken_away(client: Client, secret: ConnectorSecret)
     form = form_to(client.get(url), url)
     assert form.fields["end_date"] == [""]
     told = text_of(form.send(client, {"end_date": day(2)}, follow=True))
-    assert "Secret 1 is refused from" in told
+    assert "Secret 1 ends" in told
     ends_at = end_of(secret)
     assert ends_at == dt.datetime.combine(clock.now() + dt.timedelta(days=3), dt.time.min, dt.UTC)
 

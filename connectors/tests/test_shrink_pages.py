@@ -55,9 +55,9 @@ def test_what_will_stop_is_counted_tokens_groups_and_the_calls_of_a_day_a_week_a
     used(program, calls=9, ago=dt.timedelta(days=20))
     text = text_of(browser_of(developer).post(url(program.connector), {"permissions": LESS, "reason": ""}))
     for fact in (
-        "grants that lose something 1",
+        "access that loses permissions 1",
         "groups 1",
-        "live refresh tokens that can do less 1",
+        "live refresh tokens that lose permissions 1",
         "calls of the last 24 hours that would have failed 5",
         "calls of the last 7 days that would have failed 12",
         "calls of the last 30 days that would have failed 21",

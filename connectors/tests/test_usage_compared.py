@@ -97,8 +97,8 @@ def test_what_is_not_kept_or_was_not_there_is_not_compared(old: Connector, progr
 @pytest.mark.parametrize(
     ("calls", "before", "says"),
     [
-        (1204, UsageBefore(UsageSums(1075)), "1,204 calls, 12 % more than in the 7 days before (1,075)."),
-        (1, UsageBefore(UsageSums(4)), "1 call, 75 % fewer than in the 7 days before (4)."),
+        (1204, UsageBefore(UsageSums(1075)), "1,204 calls, 12 % more than the previous 7 days (1,075)."),
+        (1, UsageBefore(UsageSums(4)), "1 call, 75 % fewer than the previous 7 days (4)."),
         (1000, UsageBefore(UsageSums(999)), "1,000 calls, about the same as in the previous 7 days (999)."),
         (50, UsageBefore(UsageSums(4)), "50 calls, 12 times the previous 7 days (4)."),
         (3, UsageBefore(), "3 calls, none in the previous 7 days."),
@@ -158,7 +158,7 @@ def test_the_page_says_in_which_zone_its_days_and_hours_are(
     browser = browser_of(developer)
     shown = text_of(browser.get(of(old), {"period": "7d"}))
     assert "When (UTC)" in shown
-    assert "Hours and days are in UTC. The newest" in shown
+    assert "Hours and days are in UTC. May lag" in shown
     browser.cookies[COOKIE] = "Asia%2FCalcutta"  # as Chromium calls it
     shown = text_of(browser.get(of(old), {"period": "7d"}))
     assert "When (India Time)" in shown

@@ -155,7 +155,7 @@ def test_owners_see_the_chart_its_numbers_the_limits_and_what_ends(
     assert f"{program.grant.target_name} 5 0 2 0" in text
     assert "This connector 0 of 100 calls All connectors of the organisation no limit" in text
     assert f"Refresh token for “{program.grant.target_name}”" in text
-    assert re.search(r'role="img" aria-label="Calls by the day\. In all: 5 calls', page.content.decode())
+    assert re.search(r'role="img" aria-label="Calls by the day\. Total: 5 calls', page.content.decode())
 
 
 @pytest.mark.parametrize(("period", "words"), [("48h", "Calls by the hour"), ("90d", "Calls by the day"), ("x", "day")])

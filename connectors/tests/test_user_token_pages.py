@@ -212,7 +212,7 @@ def test_the_list_asks_the_database_as_often_for_many_as_for_one(
 
 def test_its_name_ends_it_and_twice_is_once(connector: Connector, member: User, browser_of: BrowserOf) -> None:
     grant, browser = let_in_by_pin(connector, member), browser_of(member)
-    assert "All its tokens for this group are refused at once." in browser.get(end_of(grant)).content.decode()
+    assert "stop working at once" in browser.get(end_of(grant)).content.decode()
     assert Grant.objects.present().exists(), "looking ends nothing"
     for _click in range(2):
         assert browser.post(end_of(grant), {"typed": "shift planner"})["Location"] == reverse("connectors:acting")

@@ -71,7 +71,7 @@ def test_many_of_one_day_are_one_mail_that_names_no_secret(
     for user in (developer, group_admin):
         subject, body = notifications.render(Notice.objects.get(user=user, template="connectors/webhook_ends"))
         assert subject == "Shift Planner: webhooks end within 30 days"
-        assert body.count(".example.com, told of “Night shift”") == 20
+        assert body.count(".example.com, for “Night shift”") == 20
         assert "and 3 more" in body
         assert "of-theirs" not in body
         assert ("validity" in body) is (user == developer)

@@ -55,10 +55,10 @@ def test_the_tab_tells_of_each_webhook(hook: Webhook, developer: User, browser_o
     for told in (
         "Webhooks 1",
         "hooks.example.com /kaizala/shifts?code=…",
-        "In trouble failing since 11 minutes ago",
+        "Failing failing since 11 minutes ago",
         "Night shift",
         "all events",
-        "20 minutes ago 2 wait 1 failed",
+        "20 minutes ago 2 waiting 1 failed",
         "Ends in",
     ):
         assert told in text
@@ -124,9 +124,9 @@ def test_the_log_tells_what_came_back_and_what_is_next(hook: Webhook, developer:
         "TextMessageCreated 1 minute ago Waiting Night shift none yet 0 due now",
         "PollResponse 12 minutes ago Waiting Night shift certificate refused 41 ms 2 next try in 10 minutes",
         "SurveyResponse 2 hours ago Not sent",
-        "no answer in time 41 ms 6 7 hours ago Redeliver",
+        "timed out 41 ms 6 7 hours ago Redeliver",
         "Announcement 9 hours ago Delivered Night shift 200 41 ms 1",
-        "2 wait 1 failed",
+        "2 waiting 1 failed",
     ):
         assert told in text
 
@@ -166,8 +166,8 @@ def test_the_log_is_paged_by_key(told_program: Program, developer: User, browser
 def test_a_delivery_shows_its_body_and_every_try(hook: Webhook, developer: User, browser_of: Browser) -> None:
     page = browser_of(developer).get(at(hook, "webhook_delivery", in_state(hook, "failed").pk))
     text = text_of(page)
-    assert "Try 1 503 the other side answered with an error 41 ms" in text
-    assert "Try 6 the other side did not answer in time 41 ms" in text
+    assert "Try 1 503 the endpoint answered with an error 41 ms" in text
+    assert "Try 6 the endpoint did not answer in time 41 ms" in text
     assert "Answer first and work later: any 2xx will do." in text
     body = json.loads(page.context["payload"])
     assert (body["eventType"], body["data"], body["context"]) == ("JobResponse", {"text": SAID}, "shift 7")
@@ -179,7 +179,7 @@ def test_a_delivery_shows_what_was_answered_to_every_try_the_newest_open(
     page = browser_of(developer).get(at(hook, "webhook_delivery", in_state(hook, "failed").pk))
     text = text_of(page)
     assert "Try 5: 503 Content-Type text/plain; charset=utf-8 Server nginx Queue is full, try again later." in text
-    assert "No response: the other side did not answer in time." in text
+    assert "No response: the endpoint did not answer in time." in text
     assert page.content.decode().count('<details class="webhook-answer"') == 6
     assert 'id="answer-6" open' in page.content.decode()
 

@@ -206,7 +206,7 @@ def test_a_connector_that_another_admin_added_meanwhile_is_there(
     granted = grants.add_connector(group=group, connector_id=connector.pk, by=organisation_admin)
     answer = form.send(client, {"connector": str(connector.pk)})
     assert answer["Location"] == reverse("groups:grant", args=[group.pk, granted.grant.pk])
-    assert "has access to “Night Shift” already" in text_of(client.get(answer["Location"]))
+    assert "” already has access to “Night Shift”." in text_of(client.get(answer["Location"]))
     assert Grant.objects.count() == 1
 
 

@@ -52,7 +52,7 @@ def test_only_an_assignee_says_that_a_job_is_done(
     assert everything() == before
     answer_form(client, job).send(client, {"answer": "0"})
     assert Response.objects.get().body == {"isCompleted": True}
-    assert "1 of 1 have done it" in text_of(client.get(page_of(job)))
+    assert "1 of 1 did it" in text_of(client.get(page_of(job)))
 
 
 def test_a_survey_has_a_field_for_each_question_and_keeps_what_it_gets(client: Client, post: Post) -> None:
@@ -95,7 +95,7 @@ def test_a_survey_has_a_field_for_each_question_and_keeps_what_it_gets(client: C
         ({}, "Answer at least one question."),
         ({"answer_3": "many"}, "Enter a number."),
         ({"answer_3": "1e300"}, "This number is too large."),
-        ({"answer_1": "Evening"}, "Choose an answer."),
+        ({"answer_1": "Evening"}, "Choose one of the answers."),
         ({"answer_4_latitude": "12"}, "Enter both latitude and longitude."),
         ({"answer_4_latitude": "91", "answer_4_longitude": "0"}, "Latitude: Degrees go from −90 to 90."),
         ({"answer_4_name": "Ward 3"}, "Enter latitude and longitude."),
@@ -134,7 +134,7 @@ def test_a_closed_card_says_since_when_and_takes_nothing(
     refused = form.send(client, {"answer": "0"})
     assert refused.status_code == 400
     words = text_of(client.get(page_of(poll)))
-    assert "This card takes no more answers. It closed an hour ago" in words.replace("1 hour ago", "an hour ago")
+    assert "This action closed an hour ago" in words.replace("1 hour ago", "an hour ago")
     assert "You did not answer." in words
     assert everything() == before
 

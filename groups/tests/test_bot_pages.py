@@ -56,7 +56,9 @@ def test_an_admin_puts_one_in_and_takes_it_out_with_both_in_the_trail(
     assert "Rota Shift Planner" in text_of(browser_of(member).get(tab(group)))
     url = reverse("groups:bot_remove", args=[group.pk, bot.pk])
     assert url not in browser_of(member).get(tab(group)).content.decode()
-    assert "It cannot post in “Night Shift” any more" in text_of(client.get(url))
+    assert "It can’t post in “Night Shift” any longer. Its posts stay, and so does the access of “" in text_of(
+        client.get(url)
+    )
     assert "removed." in text_of(client.post(url, follow=True))
     for again in (client.post, client.get):
         assert "This bot is no longer in the group." in text_of(again(url, follow=True))
@@ -151,7 +153,7 @@ def test_the_connectors_tab_says_where_a_bot_stands_and_what_it_posted_last_in_f
     page = text_of(client.get(reverse("connectors:bots", args=[connector.pk])))
     assert f"in Night Shift, with the role of {person}" in page
     stops = text_of(client.get(reverse("connectors:bot_remove", args=[connector.pk, bot.pk])))
-    assert "groups that it stands in 1 Night Shift" in stops
+    assert "groups it is in 1 Night Shift" in stops
     assert "posts in the last 24 hours 2" in stops
 
 

@@ -49,7 +49,7 @@ def test_the_way_from_the_group_to_a_finished_upload(client: Client, group: Grou
     worked_at(job)
     page = client.get(sent["Location"])
     told = text_of(page)
-    assert "1 line is good: go on with it" in told
+    assert "1 line can be imported." in told
     assert "<b>x</b>" not in page.content.decode()
     assert "not a phone number" in told or "country code" in told
     form_to(page, at("bulk_go", job.pk)).send(client)

@@ -45,7 +45,7 @@ def test_every_bad_line_is_named_with_its_reason_and_nothing_has_happened(group:
     text = HEADER + "+91 98765 43210,Asha,,\nnobody,,,\n+919876543210,,,\n9.1987E+11,,,\n\n+919876543211,,boss,\n"
     job = checked(uploaded(group, group_admin, text))
     assert {line: kind for line, (kind, _reason) in told(job).items()} == {3: "bad", 4: "bad", 5: "bad", 7: "bad"}
-    assert "stands in line 2 already" in told(job)[4][1]
+    assert "This number is already in line 2." in told(job)[4][1]
     assert (job.total_lines, job.bad_lines, job.good_lines, job.state) == (5, 4, 1, "waiting")
     assert roles(group) == before
 

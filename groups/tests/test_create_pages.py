@@ -120,7 +120,7 @@ def test_an_organisation_admin_makes_sub_groups_too(
         ("name", "n" * 121, "at most 120 characters"),
         ("name", "nul\0", "Null characters are not allowed"),
         ("welcome_message", "w" * 501, "at most 500 characters"),
-        ("numbers", ",".join(["+919930000001"] * 501), "add up to 500 at once"),
+        ("numbers", ",".join(["+919930000001"] * 501), "At most 500 numbers at once, not"),
     ],
 )
 def test_it_says_what_is_wrong_and_keeps_the_rest(client: Client, field: str, value: str, says: str) -> None:

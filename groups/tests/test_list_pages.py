@@ -85,7 +85,7 @@ def test_who_comes_from_a_connector_chooses_a_group_and_finds_it_chosen_there(
     assert f'href="{choosing}"' in details
     page = client.get(choosing)
     assert titles_of(page) == ["Night Shift"]
-    assert "Choose the group into which “Rota &amp; Co” should be let." in page.content.decode()
+    assert "Choose a group for “Rota &amp; Co”. You’ll see its permissions first." in page.content.decode()
     there = f"{reverse('groups:connectors', args=[group.pk])}?connector={connector.pk}"
     assert f'href="{there}"' in page.content.decode()
     assert f'value="{connector.pk}" selected' in client.get(there).content.decode()

@@ -63,7 +63,7 @@ def test_the_line_follows_along_with_the_focus_where_it_is_and_not_in_a_tab_that
     assert ask(page) == 200
     expect(opened).to_contain_text("done")
     expect(remove).to_be_focused()
-    expect(page.locator("#live-words")).to_have_text("Opened: Devika Rao")
+    expect(page.locator("#live-words")).to_have_text("Claimed: Devika Rao")
 
 
 def test_the_focus_in_a_part_that_changes_stays_or_the_part_has_it(

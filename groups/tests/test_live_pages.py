@@ -58,7 +58,7 @@ def test_the_line_on_the_groups_side_moves_on_when_the_developer_claims_and_when
     assert len(asked) <= WHO_MAY + 1, [query["sql"][:120] for query in asked]
     handoffs.claim(handoff=granted.handoff, by=developer, idempotency_key="k" * 32, address=None)
     claimed = poll(client, address)
-    assert 'data-says="Opened: Devika Rao"' in claimed.content.decode()
+    assert 'data-says="Claimed: Devika Rao"' in claimed.content.decode()
     address = following(claimed)
     first_exchange(granted.handoff)
     works = poll(client, address)

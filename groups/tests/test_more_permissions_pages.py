@@ -56,7 +56,7 @@ def test_who_a_connector_acts_for_decides_whether_it_may_do_more(
     asked = AccessRequest.objects.get()
     assert browser_of(group_admin).get(address("request", asked)).status_code == 404
     client = browser_of(member)
-    assert "“Shift Planner” acts for you, and asks for more" in text_of(client.get(reverse("home")))
+    assert "“Shift Planner” acts for you and asks for more permissions." in text_of(client.get(reverse("home")))
     assert "It acts for Meera Nair" in text_of(client.get(address("request", asked)))
     answer_of(client, asked)
     grant.refresh_from_db()

@@ -64,7 +64,7 @@ def test_typing_finds_a_connector_and_shows_what_it_could_do(
     expect(page.get_by_role("heading", name="Permissions of “Bot 5” in this group")).to_be_visible()
     assert_accessible(page)
     page.get_by_role("button", name="Add Connector").click()
-    expect(page.get_by_text("“Bot 5” is added.")).to_be_visible()
+    expect(page.get_by_text("“Bot 5” added. We notified")).to_be_visible()
     assert Grant.objects.filter(connector__name="Bot 5").count() == 1
 
 

@@ -228,7 +228,7 @@ def test_attributes_are_defined_moved_renamed_and_removed(client: Client, group:
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
-        ({"name": "Department"}, "“Department” is there."),
+        ({"name": "Department"}, "“Department” added."),
         ({"name": "department"}, "“Department” already exists."),
         ({"name": "Department", "for_colleagues": "on"}, "“Department” already exists."),
     ],
@@ -263,8 +263,8 @@ def test_removing_somebody_shows_what_stops_asks_for_the_name_and_does_it(
     url = reverse("groups:person_remove", args=[person_of(member).pk])
     page = client.get(url)
     told = " ".join(text_of(page).split())
-    assert "groups that they leave 1" in told
-    assert "connectors that act for them 1" in told
+    assert "groups they leave 1" in told
+    assert "connectors acting for them 1" in told
     form, before = form_to(page, url), everything()
     assert form.send(client, {"typed": "Somebody else"}).status_code == 400
     assert everything() == before

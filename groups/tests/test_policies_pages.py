@@ -106,7 +106,7 @@ def test_removing_shows_what_stops_and_asks_for_the_name(client: Client, group: 
     told = " ".join(text_of(page).split())
     assert "people who leave it 3" in told
     assert "live refresh tokens 1" in told
-    assert "no longer 1" in told
+    assert "detached from it 1" in told
     form, before = form_to(page, removing(group)), everything()
     assert "Type the name exactly" in text_of(form.send(client, {"typed": "Day Shift"}))
     assert everything() == before

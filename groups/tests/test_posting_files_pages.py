@@ -147,7 +147,9 @@ def test_what_is_too_large_or_too_many_is_read_past_and_said(client: Client, gro
     assert "“large.png” is larger than 1 MB" in refusal(answer)
     assert "Kept words</textarea>" in answer.content.decode()
     settings.MEDIA_MAX_MB, settings.MEDIA_MAX_REQUEST_MB = 2, 1
-    assert "All files together are larger than 1 MB" in refusal(send(client, group, file("large.png", large)))
+    assert "The files are larger than 1 MB together. Post fewer at once." in refusal(
+        send(client, group, file("large.png", large))
+    )
     settings.MEDIA_MAX_FILES = 2
     assert "Choose at most 2 files." in refusal(send(client, group, *[file("a.png", PNG) for _ in range(3)]))
 

@@ -169,7 +169,7 @@ def test_refusing_needs_no_tick_and_tells_the_developer(
     named: AccessRequest, group_admin: User, browser_of: Browser
 ) -> None:
     page = refuse(browser_of(group_admin), named, permissions=[])
-    assert "Refused. We notified Nothing has changed, and Devika Rao." in text_of(page)
+    assert "Refused. We notified Devika Rao." in text_of(page)
     named.refresh_from_db()
     assert named.state is RequestState.REFUSED
     assert not Grant.objects.exists()

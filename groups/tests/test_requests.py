@@ -72,7 +72,7 @@ def test_the_receipt_is_in_the_language_of_who_gets_it_whatever_the_admin_speaks
     with django_capture_on_commit_callbacks(execute=True), translation.override("hi"):
         access_requests.approve(request=ask(group), group=group, by=group_admin, permissions=[POST])
     receipt = next(mail for mail in outbox if "approved your request" in mail.subject)
-    assert "Given: Text Message" in receipt.body
+    assert "Approved: Text Message" in receipt.body
 
 
 def test_the_developer_gets_a_receipt_and_the_token_sealed(
@@ -87,9 +87,9 @@ def test_the_developer_gets_a_receipt_and_the_token_sealed(
         access_requests.approve(request=ask(group), group=group, by=group_admin, permissions=[POST])
     receipt = next(mail for mail in outbox if "approved your request" in mail.subject)
     assert receipt.to == [developer.email]
-    assert "Given: Text Message" in receipt.body
-    assert "Not given: Group Member List" in receipt.body
-    assert any("waits for you" in mail.subject for mail in outbox)
+    assert "Approved: Text Message" in receipt.body
+    assert "Not approved: Group Member List" in receipt.body
+    assert any("ready to claim" in mail.subject for mail in outbox)
 
 
 def test_the_admins_of_a_named_group_get_a_mail_and_nobody_elsewhere_does(

@@ -188,7 +188,7 @@ def test_only_the_newest_are_looked_through_and_the_page_says_so(
         poll(depot, group_admin, f"Tea {number}?")
     shown = found_by(browser_of(member), "tea")
     assert "Tea 1?" in shown
-    assert "the newest 2 are looked through" in shown
+    assert "Only the newest 2 actions and events are searched." in shown
     assert "Who brings" not in found_by(browser_of(member), "ladder")
 
 

@@ -166,7 +166,7 @@ def test_all_are_ticked_and_approved_in_a_browser(
         assert findings(page) == []
     else:
         for n in range(3):
-            page.get_by_label(f"Tick Rota {n} in Night Shift").check()
+            page.get_by_label(f"Select Rota {n} in Night Shift").check()
     page.get_by_role("button", name="Approve as requested").click()
     expect(page.get_by_role("heading", name="Approve 3 requests")).to_be_visible()
     if scripts:

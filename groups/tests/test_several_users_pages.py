@@ -178,7 +178,7 @@ def test_nobody_ticked_or_no_act_says_what_to_do(client: Client, group: Group, c
     url = reverse("groups:users_several", args=[group.pk])
     page = client.get(f"{url}?{query.format(key=crew[0].pk)}", follow=True)
     assert page.redirect_chain == [(users_of(group), 302)]
-    assert re.search("Tick the people|None of these people", text_of(page))
+    assert re.search("Select people|None of these people", text_of(page))
 
 
 def test_people_of_another_group_are_passed_over(
@@ -230,11 +230,11 @@ def test_several_are_ticked_and_removed_in_a_browser(
     page.goto(users_of(group, only="not-registered"))
     if scripts:
         page.get_by_label("All on this page").check()
-        page.get_by_label("Tick Lakshmi Iyer").uncheck() if page.get_by_label("Tick Lakshmi Iyer").count() else None
+        page.get_by_label("Select Lakshmi Iyer").uncheck() if page.get_by_label("Select Lakshmi Iyer").count() else None
         assert findings(page) == []
     else:
         for person in crew:
-            page.get_by_label(f"Tick {person.name}").check()
+            page.get_by_label(f"Select {person.name}").check()
     page.get_by_role("button", name="Remove", exact=True).click()
     expect(page.get_by_role("heading", name="Remove 3 people")).to_be_visible()
     if scripts:

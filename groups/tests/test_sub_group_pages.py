@@ -80,7 +80,7 @@ def test_a_group_is_attached_after_a_page_that_says_what_that_means(
 ) -> None:
     url = at("sub_group_attach", group, office)
     page = client.get(url)
-    assert "reach “Office” and all groups under it from then on" in text_of(page)
+    assert "” and its parent groups get access to “Office” and its sub-groups." in text_of(page)
     assert not GroupLink.objects.exists()
     answer = client.post(url, follow=True)
     assert "“Office” attached." in text_of(answer)
@@ -126,7 +126,7 @@ def test_a_group_is_detached_after_a_page_that_says_what_that_means(
     GroupLink.objects.create(parent=group, child=office)
     url = at("sub_group_detach", group, office)
     assert url in client.get(at("sub_groups", group)).content.decode()
-    assert "stop reaching “Office”" in text_of(client.get(url))
+    assert "lose access to “Office”" in text_of(client.get(url))
     assert GroupLink.objects.exists()
     assert "detached." in text_of(client.post(url, follow=True))
     assert not GroupLink.objects.exists()
@@ -171,7 +171,7 @@ def test_what_one_may_not_open_says_so_and_every_link_leads_somewhere(
     rows = rows_of(page)
     assert "You are not in this group." in rows["Theirs"]
     assert "You are not in this group." not in rows["Gate"]
-    assert "Stands under Above (you are not in it)." in text_of(page)
+    assert "Parent groups Above (you are not in it)." in text_of(page)
     html = page.content.decode()
     assert not [one for one in (theirs, above) if f'"{at("details", one)}"' in html]
     links = re.findall(r'href="([^"]+)"', "".join(rows.values()))

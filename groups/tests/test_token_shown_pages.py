@@ -110,7 +110,7 @@ def test_another_admin_is_told_whose_token_it_is(
     assert f"{url}show/" not in page.content.decode()
     answer = client.post(f"{url}show/", {"idempotency_key": KEY})
     assert answer.status_code == 403
-    assert "This token is shown to nobody but Arjun Mehta, who made it." in text_of(answer)
+    assert "Only Arjun Mehta, who added the connector, can view this token." in text_of(answer)
     assert not TOKEN.search(answer.content.decode())
 
 
@@ -200,7 +200,7 @@ def test_a_token_that_the_developer_has_opened_meanwhile_is_not_shown(
     handoffs.claim(handoff=granted.handoff, by=developer, idempotency_key="d" * 32, address=None)
     page = form.send(client)
     assert page.status_code == 409
-    assert "Devika Rao opened this handoff" in text_of(page)
+    assert "Devika Rao already claimed this handoff on" in text_of(page)
     assert not TOKEN.search(page.content.decode())
 
 

@@ -24,7 +24,7 @@ _NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 
 # What can be wrong with a number. The keys are kept in rows (bulk uploads): they never get another meaning.
 PROBLEMS: Final[dict[str, str | Promise]] = {
-    "missing": _("Enter a phone number."),
+    "missing": _("Please enter a phone number."),
     "long": _("This is too long for a phone number."),
     "extension": _("Please enter the number without an extension."),
     "country_code": _("Please begin with + and the country code, for example +91 98765 43210."),

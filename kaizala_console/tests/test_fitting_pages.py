@@ -18,8 +18,8 @@ Browser = Callable[..., Client]
 def test_the_steps_of_a_developer_are_not_those_of_an_organisation_admin(
     organisation_admin: User, developer: User, browser_of: Browser
 ) -> None:
-    assert "Register your program" in browser_of(developer).get("/console/").content.decode()
-    assert "Register your program" not in browser_of(organisation_admin).get("/console/").content.decode()
+    assert "Five steps to connect your program" in browser_of(developer).get("/console/").content.decode()
+    assert "Five steps to connect your program" not in browser_of(organisation_admin).get("/console/").content.decode()
 
 
 def test_the_sandbox_fills_in_the_number_of_its_own_people_alone(

@@ -118,7 +118,7 @@ def test_several_requests_are_ticked_and_refused_without_a_mouse(
     page = admin.page
     page.goto(reverse("groups:requests"))
     admin.skip()
-    admin.press(page.get_by_label("Tick Rota in Night Shift"), "Space")
+    admin.press(page.get_by_label("Select Rota in Night Shift"), "Space")
     admin.press(page.get_by_role("button", name="Refuse", exact=True), back=True)
     expect(page.get_by_role("heading", name="Refuse 1 request")).to_be_visible()
     admin.skip()
@@ -135,7 +135,7 @@ def test_several_people_are_ticked_and_removed_without_a_mouse(
     page.goto(reverse("groups:details", args=[group.pk]))
     admin.skip()
     admin.press(page.get_by_label("All on this page"), "Space")
-    admin.press(page.get_by_label("Tick Arjun Mehta"), "Space")
+    admin.press(page.get_by_label("Select Arjun Mehta"), "Space")
     admin.press(page.get_by_role("button", name="Remove", exact=True), back=True)
     expect(page.get_by_text("What this means")).to_be_visible()
     admin.skip()

@@ -67,7 +67,7 @@ def test_a_link_is_sent_answered_in_part_and_so_is_the_wish_for_more(
     looks_right(theirs)
     theirs.get_by_label("Name of the connector").fill("Shift Planner")
     theirs.get_by_role("button", name="Change permissions").click()
-    expect(theirs.get_by_text("1 group is asked for the rest.")).to_be_visible()
+    expect(theirs.get_by_text("1 group must approve the added permissions.")).to_be_visible()
 
     admins.goto("/console/")
     admins.get_by_role("main").get_by_role("link", name="View request").click()

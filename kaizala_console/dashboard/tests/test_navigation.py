@@ -41,7 +41,7 @@ def test_who_reads_hindi_finds_a_page_by_either_name(developer: User) -> None:
         assert hindi in titles(developer, "add connector")
 
 
-@pytest.mark.parametrize("text", ["usage of the organisation", "people by file", "organisation policy", "archive"])
+@pytest.mark.parametrize("text", ["usage of the organisation", "import people", "organisation policy", "archive"])
 def test_pages_of_organisation_admins_are_found_by_them_alone(
     developer: User, organisation_admin: User, text: str
 ) -> None:
