@@ -40,7 +40,7 @@ def test_everybody_sets_up_their_own(
     assert sentence(event) == f"{user.name} set up an authenticator app."
     subject, body = render(Notice.objects.get(user=user))
     assert subject == "An authenticator app was set up for your account"
-    assert "sends no PIN" in body
+    assert "instead of PINs by SMS" in body
 
 
 def test_nobody_sets_one_up_for_somebody_else(developer: User, member: User, operator: User) -> None:

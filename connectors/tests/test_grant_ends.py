@@ -51,7 +51,7 @@ def test_the_mails_name_the_end_and_what_to_do(ended: Program, developer: User, 
         subject, body = notifications.render(Notice.objects.get(template=TEMPLATE, user=user))
         assert subject == "The access of Shift Planner to Night shift has ended"
         assert moments.exact(clock.now()) in body
-        assert "wiped" in body
+        assert "unclaimed refresh token was deleted" in body
         assert "/console/" in body
 
 

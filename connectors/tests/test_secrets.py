@@ -40,7 +40,7 @@ def test_a_second_secret_works_beside_the_first(connector: Connector, developer:
 def test_a_third_secret_is_refused_and_says_what_to_do(connector: Connector, developer: User) -> None:
     secrets.add(connector=connector, by=developer)
     secrets.add(connector=connector, by=developer)
-    with pytest.raises(RuleBroken, match="revoke the other") as caught:
+    with pytest.raises(RuleBroken, match="Revoke one first") as caught:
         secrets.add(connector=connector, by=developer)
     assert caught.value.code == "two_secrets"
     assert ConnectorSecret.objects.count() == 2

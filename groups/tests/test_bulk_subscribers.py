@@ -54,7 +54,7 @@ def test_somebody_may_be_a_member_and_a_subscriber_but_each_once(public: Group, 
     text = HEADER + f"{ASHA},,Member,\n{ASHA},,Subscriber,\n{ASHA},,Subscriber,\n"
     job = done(uploaded(public, group_admin, text))
     assert list(told(job)) == [4]
-    assert "stands in line 3 already" in told(job)[4][1]
+    assert "already in line 3" in told(job)[4][1]
     assert following(public) == {ASHA}
     assert Membership.objects.filter(group=public, person__number=ASHA, role="Member").exists()
 

@@ -60,7 +60,7 @@ def test_a_number_without_country_code_comes_back_with_the_readers_own_to_be_che
     typed = {"numbers": "098765 43210, 12, 1112223333", **({} if door == "add" else {"name": "Gate"})}
     again = form_to(client.get(page), url).send(client, typed)
     told = text_of(again)
-    assert "098765 43210: There is no country code. Is it +91 98765 43210? It is written so now: check it" in told
+    assert "098765 43210: We added the country code: +91 98765 43210. Check and submit." in told
     assert "12: Please begin with + and the country code" in told
     assert "1112223333: Please begin with + and the country code" in told, "no number of this country"
     assert Membership.objects.count() == before
@@ -85,6 +85,6 @@ def test_subscribers_are_asked_for_in_the_same_way(group_admin: User, client: Cl
     url = reverse("groups:subscribers_add", args=[public.pk])
     page = client.get(reverse("groups:details", args=[public.pk]) + "?show=subscribers")
     again = form_to(page, url).send(client, {"numbers": "98765 43210"})
-    assert "Is it +91 98765 43210?" in text_of(again)
+    assert "We added the country code: +91 98765 43210." in text_of(again)
     form_to(again, url).send(client)
     assert public.subscriptions.get().person.number == "+919876543210"

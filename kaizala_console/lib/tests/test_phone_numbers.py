@@ -35,10 +35,10 @@ def test_a_number_that_no_operator_gave_out_is_good_for_the_wire_but_gets_no_sms
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "Enter a phone number"),
-        ("   ", "Enter a phone number"),
-        (None, "Enter a phone number"),
-        (919876543210, "Enter a phone number"),
+        ("", "Please enter a phone number"),
+        ("   ", "Please enter a phone number"),
+        (None, "Please enter a phone number"),
+        (919876543210, "Please enter a phone number"),
         ("98765 43210", "country code"),
         ("+999 12345678", "country code"),
         ("+91 98", "too few"),
