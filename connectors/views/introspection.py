@@ -62,7 +62,7 @@ class InspectorForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Declared in English, translated with the explorer's words.
-        labels = [(name, ": ".join((name, _(operation.summary)))) for name, operation in list_calls().items()]
+        labels = [(name, name + ": " + _(operation.summary)) for name, operation in list_calls().items()]
         self.fields["call"].choices = [("", "—"), *labels]  # type: ignore[attr-defined]
 
 

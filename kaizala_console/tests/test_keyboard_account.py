@@ -115,7 +115,7 @@ def test_what_was_done_is_filtered_exported_and_looked_at(typist: TypistOf, deve
     events = page.get_by_role("list", name="Activity").get_by_role("listitem")
     expect(events).to_have_count(2)
     person.skip()
-    person.press(page.get_by_role("link", name="Only what I did Remove this filter"))
+    person.press(page.get_by_role("link", name="Only my actions Remove this filter"))
     expect(page.get_by_role("link", name="Only my actions")).to_have_count(0)
     person.skip()
     with page.expect_download() as export:

@@ -225,7 +225,7 @@ def test_one_of_many_connectors_is_found_without_a_mouse(
     expect(box).to_have_value(re.compile("Planner 2"))
     expect(box).to_be_focused()
     admin.button("Add Connector")
-    expect(page.get_by_text("“Planner 2” is added.")).to_be_visible()
+    expect(page.get_by_text("“Planner 2” added.")).to_be_visible()
 
 
 def test_a_file_is_uploaded_checked_and_gone_on_with_without_a_mouse(

@@ -32,7 +32,7 @@ def test_a_co_owner_comes_and_goes_and_the_connector_is_handed_on_without_a_mous
     expect(page.get_by_role("alert")).to_be_focused()
     owner.write("E-mail address", member.email)
     owner.button("Add co-owner")
-    expect(page.get_by_text("Meera Nair is a co-owner now")).to_be_visible()
+    expect(page.get_by_text("Meera Nair is now a co-owner")).to_be_visible()
     assert set(connector.co_owners.all()) == {member}
 
     owner.skip()
@@ -48,7 +48,7 @@ def test_a_co_owner_comes_and_goes_and_the_connector_is_handed_on_without_a_mous
     owner.tick("Stay a co-owner")
     owner.write("Name of the connector", "Shift Planner")
     owner.button("Transfer ownership")
-    expect(page.get_by_text("Sunil Verma is the owner now")).to_be_visible()
+    expect(page.get_by_text("Sunil Verma is now the owner")).to_be_visible()
     connector = Connector.objects.get(pk=connector.pk)
     assert connector.owner == stranger
     assert not connector.co_owners.exists()

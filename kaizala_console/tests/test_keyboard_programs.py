@@ -148,7 +148,7 @@ def test_a_bot_is_made_renamed_and_deleted_and_the_usage_looked_at(
     owner.write("Name", "Rota")
     owner.key("Enter")
     owner.skip()
-    owner.link("Change Rota")
+    owner.link("Edit Rota")
     owner.skip()
     owner.write("Name", "News")
     owner.button("Save")

@@ -47,7 +47,7 @@ def test_a_user_token_is_generated_and_ended(
     person.button("Generate user token", "Space")
     assert Grant.objects.get().kind == Grant.Kind.USER
     person.visit(reverse("connectors:acting"))
-    person.link("End it Shift Planner")
+    person.link("Remove Shift Planner")
     person.skip()
     person.write("Name of the connector", "Shift Planner")
     person.button("Remove")
@@ -86,9 +86,7 @@ def test_handoffs_are_refused_issued_again_and_told_to_be_gone(
     person.link("Refuse Night Shift")
     person.skip()
     person.button("Refuse")
-    expect(
-        page.get_by_text("may still act for them until they remove it; both of you can regenerate the token.")
-    ).to_be_visible()
+    expect(page.get_by_text("Refused. The token is deleted")).to_be_visible()
     person.skip()
     person.link("Regenerate")
     person.skip()
