@@ -66,7 +66,7 @@ def require_may_remove_app(user: User, *, by: User) -> None:
     if by.pk == user.pk and may_operate(user):
         raise NotAllowed(_("Only another operator can remove the authenticator app of an operator."))
     if by.pk != user.pk and not may_operate(by):
-        raise NotAllowed(_("Only an operator can remove the authenticator app of somebody else."))
+        raise NotAllowed(_("Only an operator can remove someone else’s authenticator app."))
 
 
 def credential_hold_end(user: User) -> dt.datetime | None:

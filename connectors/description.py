@@ -59,7 +59,7 @@ TAGS: Final = (
     OpenApiTag(name="Reactions", description="Likes and comments.", modules=("reactions",)),
     OpenApiTag(name="Users", description="The person that a token acts for.", modules=("users",)),
     OpenApiTag(name="Bots", description="Names that a connector posts under.", modules=("bots",)),
-    OpenApiTag(name="Webhooks", description="To be told when something happens.", modules=("webhooks",)),
+    OpenApiTag(name="Webhooks", description="Events as they happen.", modules=("webhooks",)),
     OpenApiTag(name="Handoffs", description="How a refresh token reaches its program.", modules=("claim",)),
     OpenApiTag(
         name="Leaked credentials", description="What was found where it should not be.", modules=("leak_report",)

@@ -89,7 +89,7 @@ def sample_forms() -> dict[str, forms.Form]:
 def handoff_lines() -> dict[str, list[dict[str, Any]]]:
     """The handoff line at three points of its life, and between long and Arabic names."""
     now = timezone.now()
-    names = ("Made", "Sealed", "Notified", "Claimed", "Works")
+    names = ("Created", "Sealed", "Notified", "Claimed", "Works")
     done: list[dict[str, Any]] = [
         {"label": name, "state": "done", "at": now - timedelta(hours=60 - 12 * i), "by": by}
         for i, (name, by) in enumerate(

@@ -137,7 +137,7 @@ class Migration(migrations.Migration):
                 ('ends_at', models.DateTimeField(blank=True, null=True, verbose_name='end date')),
                 ('suspended_at', models.DateTimeField(blank=True, null=True, verbose_name='suspended at')),
                 ('revoked_at', models.DateTimeField(blank=True, null=True, verbose_name='revoked at')),
-                ('end_told_at', models.DateTimeField(blank=True, editable=False, help_text='When people were told that the end date had passed.', null=True, verbose_name='end told at')),
+                ('end_told_at', models.DateTimeField(blank=True, editable=False, help_text="When people were notified that the end date had passed.", null=True, verbose_name="end notified at")),
                 ('reminded_for', models.DateTimeField(blank=True, editable=False, help_text="Which reminder was sent last, in days.", null=True, verbose_name='reminded for')),
                 ('confirmed_by', models.ForeignKey(blank=True, help_text="The second organisation admin who confirmed that a user token reaches the whole "
                     "organisation.", null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='confirmed by')),
@@ -218,7 +218,7 @@ class Migration(migrations.Migration):
                 ('claimed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='claimed by')),
                 ('connector', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='handoffs', to='connectors.connector', verbose_name='connector')),
                 ('grant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='handoffs', to='connectors.grant', verbose_name='grant')),
-                ('made_by', models.ForeignKey(blank=True, help_text='Who had the token made; empty when the console itself did, near the end of the one before.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='made by')),
+                ('made_by', models.ForeignKey(blank=True, help_text="Who created the token; empty when the console did, near the end of the previous one.", null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='made by')),
                 ('notice', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='accounts.notice', verbose_name='notice')),
                 ('revealed_to', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='revealed to')),
             ],
@@ -432,8 +432,8 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'connectors_warmtoken',
-                'verbose_name': 'access token kept warm',
-                'verbose_name_plural': 'access tokens kept warm',
+                'verbose_name': "cached access token",
+                'verbose_name_plural': "cached access tokens",
             },
         ),
         migrations.CreateModel(

@@ -89,11 +89,11 @@ class Grant(models.Model):
     suspended_at = models.DateTimeField(_("suspended at"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
     end_told_at = models.DateTimeField(
-        _("end told at"),
+        _("end notified at"),
         null=True,
         blank=True,
         editable=False,
-        help_text=_("When people were told that the end date had passed."),
+        help_text=_("When people were notified that the end date had passed."),
     )
     reminded_for = models.DateTimeField(
         _("reminded for"),

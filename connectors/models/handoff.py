@@ -75,7 +75,7 @@ class Handoff(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        help_text=_("Who had the token made; empty when the console itself did, near the end of the one before."),
+        help_text=_("Who created the token; empty when the console did, near the end of the previous one."),
     )
     notice = models.ForeignKey(
         "accounts.Notice", verbose_name=_("notice"), on_delete=models.SET_NULL, null=True, blank=True, related_name="+"

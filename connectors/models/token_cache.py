@@ -58,8 +58,8 @@ class CachedToken(models.Model):
 
     class Meta:
         db_table = "connectors_warmtoken"
-        verbose_name = _("access token kept warm")
-        verbose_name_plural = _("access tokens kept warm")
+        verbose_name = _("cached access token")
+        verbose_name_plural = _("cached access tokens")
         indexes = [
             models.Index(
                 fields=["next_attempt_at"], condition=models.Q(next_attempt_at__isnull=False), name="warm_token_due"

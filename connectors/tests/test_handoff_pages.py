@@ -61,7 +61,7 @@ def test_the_inbox_has_a_card_for_each_handoff_that_waits(client: Client, progra
     text = text_of(client.get(INBOX))
     for told in ("Night shift", "Shift Planner", "Arjun Mehta", "Text Message", "Waiting", "Expires in"):
         assert told in text
-    for step in ("Made", "Sealed", "Notified", "Claimed", "Works"):
+    for step in ("Created", "Sealed", "Notified", "Claimed", "Works"):
         assert step in text
 
 

@@ -51,15 +51,15 @@ def exchange(call: Call) -> dict[str, str | int]:
 
 
 @operation(
-    summary="Take the access token that is kept warm",
+    summary="Get the cached access token",
     credentials=("applicationId", "applicationSecret"),
-    headers={"grantId": "Which one, when several are kept for the connector."},
+    headers={"grantId": "Which one, when several are cached for the connector."},
     response=AccessTokenAnswer,
     refuses=(UnknownResource,),
 )
 @sensitive_variables()
 def warm_token(call: Call) -> dict[str, str | int]:
-    """Headers `applicationId`, `applicationSecret`, and `grantId` when several are kept for the connector."""
+    """Headers `applicationId`, `applicationSecret`, and `grantId` when several are cached for the connector."""
     request = call.request
     cached, token = token_cache.get_token(
         connector_id=header(request, "applicationId"),

@@ -43,7 +43,7 @@ class ClaimAnswerBody(Answer):
     refresh_token_expiry: EpochMs
     granted_scope: Scopes
     target: Target
-    still_waiting: int = Field(description="How many more handoffs wait for this connector.")
+    still_waiting: int = Field(description="How many more handoffs are waiting for this connector.")
 
 
 class HandoffEnded(ApiError):

@@ -33,6 +33,6 @@ class Thanks(Answer):
 @operation(summary="Report a leaked credential", body=FoundCredential, response=Thanks)
 @sensitive_variables()
 def report(call: Call) -> dict[str, str]:
-    """No authentication: whoever holds a whole credential may have it refused. Throttled by address."""
+    """No authentication: anyone with a complete credential can have it refused. Throttled by address."""
     leak_reports.report(text=call.body.credential, where=call.body.where, address=client_address(call.request))
     return {"message": THANKS}

@@ -19,7 +19,7 @@ from kaizala_console.lib.client_address import client_address
 
 
 class GeneratePin(Body):
-    """Whom to send a PIN, for which connector; `applicationSecret` may stand in a header as well."""
+    """Who gets a PIN, for which connector; `applicationSecret` may also be sent as a header."""
 
     mobile_number: Annotated[PhoneNumber, Field(pattern=r"\S")]
     application_id: Annotated[Id, Field(pattern=r"\S")]
@@ -27,7 +27,7 @@ class GeneratePin(Body):
 
 
 class LoginWithPin(Body):
-    """The PIN, and the connector that it was sent for; `applicationSecret` may stand in a header as well."""
+    """The PIN, and the connector that it was sent for; `applicationSecret` may also be sent as a header."""
 
     mobile_number: Annotated[PhoneNumber, Field(pattern=r"\S")]
     application_id: Annotated[Id, Field(pattern=r"\S")]

@@ -243,7 +243,7 @@ def list_steps(handoff: Handoff) -> list[Step]:
     """
     told = _told_step(handoff)
     return [
-        _step(_("Made"), "done", at=handoff.made_at, by=handoff.maker_name),
+        _step(_("Created"), "done", at=handoff.made_at, by=handoff.maker_name),
         _step(_("Sealed"), "done", at=handoff.sealed_at, note=_describe_seal(handoff)),
         told,
         _opened_step(handoff, is_next=told["state"] != "now"),

@@ -149,7 +149,7 @@ def _answer(request: HttpRequest, user: User, asked: UserTokenRequest) -> HttpRe
     require_reauthentication(request, button_label=ANSWERS.get(act, ""))
     if act == "confirm":
         user_tokens.confirm(request=asked, by=user)
-        messages.success(request, _("Confirmed: the token is made, and sealed for the developer."))
+        messages.success(request, _("Confirmed: the developer can claim the token."))
     elif act == "refuse":
         user_tokens.refuse(request=asked, by=user)
         messages.success(request, _("Refused. We notified %(who)s.") % {"who": asked.asked_by.name})

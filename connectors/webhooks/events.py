@@ -43,7 +43,7 @@ class HandoffEvent(ApiEnum):
 
 
 class ObjectType(ApiEnum):
-    """What a webhook can be set on. A group's is told of everything in that group, not of groups under it."""
+    """What a webhook can be set on. A group's webhook gets all events in that group, not those of groups under it."""
 
     GROUP = "Group"
     ACTION = "Action"

@@ -32,7 +32,7 @@ class NewBot(Body):
 
 
 class ChangedBot(Body):
-    """What is left out stays as it is."""
+    """Fields that are left out stay the same."""
 
     name: Name | None = None
     profile_pic: PictureUrl | None = None

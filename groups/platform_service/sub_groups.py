@@ -170,7 +170,7 @@ def attach_sub_groups(call: Call, group_id: str) -> dict[str, Any]:
 
 @operation(scope="groupinfo.remove", response=Done, in_group=RequiredRole.ADMIN, summary="Detach a sub-group")
 def detach_sub_group(call: Call, group_id: str, sub_group_id: str) -> dict[str, Any]:
-    """Takes a group from under this one. Both go on."""
+    """Detaches a group from this one. Both stay."""
     parent = access.reach(call.caller, group_id, role=Role.ADMIN)
     hierarchy.unlink(parent=parent, child=queries.get_sub_group(parent, sub_group_id), by=call.caller)
     return {"result": True}

@@ -26,7 +26,7 @@ def _describe_change(schema: dict[str, Any], shape: type[Any]) -> None:
 
 
 class NewDetails(Body):
-    """What is left out stays as it is. `profilePic`: an address, or a mediaResource; empty takes the picture away."""
+    """Fields left out stay the same. `profilePic`: an address, or a mediaResource; empty removes the picture."""
 
     name: Annotated[Text, Field(json_schema_extra={"maxLength": 120})] | None = None
     profile_pic: PictureUrl | None = None

@@ -49,7 +49,7 @@ class NewWebhook(Body):
 
 
 class ChangedWebhook(Body):
-    """What is left out stays. `active` wakes a webhook, or pauses it; a new URL is validated again."""
+    """Fields that are left out stay the same. `active` resumes or pauses the webhook; a new URL is validated again."""
 
     object_id: ObjectId | None = None
     object_type: ObjectType | None = None
@@ -111,7 +111,7 @@ class Done(Answer):
     summary="Create a webhook",
 )
 def create_webhook(call: Call) -> dict[str, str]:
-    """Has the callback URL told of what happens to a group, an action, or the cards of an action package."""
+    """Sends events of a group, an action, or the actions of an action package to the callback URL."""
     body = call.body
     webhook = subscriptions.subscribe(
         grant=call.caller.grant,
@@ -139,7 +139,7 @@ def list_webhooks(call: Call) -> dict[str, Any]:
 
 @operation(scope="webhook.update", body=ChangedWebhook, response=Done, summary="Change a webhook")
 def update_webhook(call: Call, webhook_id: str) -> dict[str, bool]:
-    """Changes what is given. Made active, the webhook is told what was kept for it meanwhile."""
+    """Changes the fields that are sent. Once active again, the webhook gets its buffered events."""
     body = call.body
     subscriptions.change(
         webhook_id=webhook_id,

@@ -55,7 +55,7 @@ def form_on(client: Client, url: str) -> HtmlForm:
 def test_it_shows_how_far_the_handoff_is_and_never_the_token(client: Client, granted: Granted, url: str) -> None:
     page = client.get(url)
     told = text_of(page)
-    for words in ("Made", "Sealed", "Notified", "Claimed", "Works", "Arjun Mehta", "Devika Rao"):
+    for words in ("Created", "Sealed", "Notified", "Claimed", "Works", "Arjun Mehta", "Devika Rao"):
         assert words in told
     assert refresh_tokens.unseal(granted.handoff) not in page.content.decode()
     assert not TOKEN.search(page.content.decode())

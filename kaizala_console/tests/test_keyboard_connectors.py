@@ -55,7 +55,7 @@ def test_a_connector_is_deactivated_suspended_resumed_and_deleted_without_a_mous
     owner.skip()
     owner.write("Name of the connector", "shift planner")
     owner.button("Suspend")
-    expect(page.get_by_text("Suspended: every token is refused.")).to_be_visible()
+    expect(page.get_by_text("Suspended: every token is refused.", exact=True)).to_be_visible()
     owner.skip()
     owner.link("Resume Shift Planner")
     page.wait_for_url("**/resume/")
