@@ -133,7 +133,8 @@ def run(arguments: list[str], **variables: str) -> int:
     # Python keeps what it has compiled: the tests start hundreds of processes, and the second run all of it anew.
     left_out = {"DATABASE_URL", "REDIS_URL", "PYTHONDONTWRITEBYTECODE"}
     environment = {k: v for k, v in os.environ.items() if k not in left_out} | variables
-    processes = os.environ.get("TEST_PROCESSES", "auto")
+    # One more than there are processors: a test often waits for a browser, a process or a server of its own.
+    processes = os.environ.get("TEST_PROCESSES") or str((os.cpu_count() or 1) + 1)
     command = [sys.executable, "-m", "pytest", "-n", processes, "--dist", "worksteal", *arguments]
     try:
         return subprocess.run(command, cwd=ROOT, env=environment, check=False, timeout=MOST_MINUTES * 60).returncode
