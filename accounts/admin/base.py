@@ -22,7 +22,7 @@ from kaizala_console.lib.errors import ConsoleError, RuleBroken
 
 
 def get_operator(request: HttpRequest) -> User:
-    """Who is at the desk: the site let nobody else in."""
+    """Return the operator: the site admits no one else."""
     return cast(User, request.user)
 
 
@@ -110,7 +110,7 @@ class ConfirmForm(forms.Form):
     def __init__(self, *args: Any, expected: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.expected = expected
-        if expected:  # last, as the confirmation of what stands above
+        if expected:  # last, to confirm the answers above it
             self.fields["typed"] = forms.CharField(
                 label=_("Type “%(expected)s” to confirm") % {"expected": expected},
                 widget=forms.TextInput(attrs={"autocomplete": "off"}),

@@ -60,7 +60,7 @@ class OrganisationForm(forms.ModelForm):
 
 
 class MaskedNumber(ReadOnlyAdmin):
-    """Shows the `number` of a row so that nobody can dial it; a whole number still finds its row."""
+    """Shows the `number` of a row so that it cannot be dialled; a whole number still finds its row."""
 
     readonly_fields = ["masked_number"]
 

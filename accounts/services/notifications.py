@@ -131,7 +131,7 @@ def queue(*, user: User, template: str, key: str, context: Mapping[str, Any], nu
 
 def set_topics(*, user: User, wanted: Collection[str]) -> None:
     """Sets which topics (keys of `TOPICS`) the account gets mails about, from now on; unknown ones are
-    left out. What belongs to no topic is always sent. It is nobody else's business, so no audit row.
+    left out. What belongs to no topic is always sent. It concerns the user alone, so there is no audit row.
     """
     user.muted_mail = [topic.key for topic in TOPICS if topic.key not in wanted]
     User.objects.filter(pk=user.pk).update(muted_mail=user.muted_mail)

@@ -17,7 +17,7 @@ from kaizala_console.lib.errors import Conflict, NotAllowed, RuleBroken
 
 
 def set_time_zone(*, user: User, name: str) -> None:
-    """Stores the zone (IANA) in which somebody's mails are written. It is nobody else's business, so no audit row."""
+    """Stores the zone (IANA) of a user's mails. It concerns the user alone: no audit row."""
     if user.time_zone != name:
         User.objects.filter(pk=user.pk).update(time_zone=name)
         user.time_zone = name
@@ -89,7 +89,7 @@ def _set_active(user: User, *, active: bool, by: Actor, reason: str = "") -> Use
 
 
 def dismiss_onboarding(*, user: User) -> None:
-    """Home shows them no more, on no device. It is nobody else's business, so no audit row. Twice is once."""
+    """Hide the onboarding steps on every device. It concerns the user alone: no audit row. Idempotent."""
     User.objects.filter(pk=user.pk, first_steps_put_away_at=None).update(first_steps_put_away_at=clock.now())
     user.refresh_from_db(fields=["first_steps_put_away_at"])
 
@@ -102,7 +102,7 @@ def restore_onboarding(*, user: User) -> None:
 def set_language(*, user: User, language: str) -> None:
     """Keeps the language that somebody reads in; "" for the one that their browser asks for.
 
-    RuleBroken for a language that the console does not speak. It is nobody else's business, so no audit row.
+    RuleBroken for a language that the console does not have. It concerns the user alone: no audit row.
     """
     if language and language not in dict(settings.LANGUAGES):
         raise RuleBroken(_("This language is not available."), field="language")

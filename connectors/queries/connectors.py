@@ -407,7 +407,7 @@ SOON: Final = dt.timedelta(days=30)
 def list_ending_tokens(user: User) -> QuerySet[RefreshToken]:
     """Live tokens of own connectors that end within a month, the next in front.
 
-    Left out are those whose successor is in use, and those for whose grant a handoff waits: that is told by itself.
+    Left out are those whose successor is in use, and those with a waiting handoff, which has its own notice.
     """
     now = clock.now()
     waiting = Handoff.objects.waiting().filter(grant_id=OuterRef("grant_id"), expires_at__gt=now)

@@ -425,7 +425,7 @@ def _record_answer(tag: EventType, request: AccessRequest, by: User) -> None:
 
 def _notify_owners(request: AccessRequest, template: str) -> None:
     for user in request.connector.list_active_owners():
-        with notifications.reader_language(user):  # not in that of whoever answers
+        with notifications.reader_language(user):  # not in the language of the admin who answers
             given = list_labels(request.given)
             withheld = list_labels(request.permissions - request.given)
         notifications.queue(

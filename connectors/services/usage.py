@@ -136,7 +136,7 @@ def sweep() -> int:
 def roll_up() -> int:
     """Sum up the hours of days that were counted before days were: those before the first; how many rows.
 
-    An installation does so once, after an update (ADR 0023). What is written meanwhile is of later days.
+    An installation does so once, after an update (ADR 0023). Calls counted during it belong to later days.
     """
     first = UsageDay.objects.order_by("day").values_list("day", flat=True).first()
     before = dt.datetime.combine(first, dt.time(), dt.UTC) if first else clock.now()
