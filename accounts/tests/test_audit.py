@@ -92,8 +92,9 @@ def test_one_thing_is_not_counted(organisation: Organisation, count: int, whom: 
 
 def test_a_kind_of_card_is_called_as_on_its_page_and_another_as_it_is(organisation: Organisation) -> None:
     for kind, word in (("LetsMeet", "meeting"), ("com.example.rounds", "com.example.rounds")):
-        event = record(EventType.ACTION_POSTED, by=SYSTEM, subject=organisation, after={"group": "Depot", "kind": kind})
-        assert sentence(event) == f"Kaizala Console posted an action ({word}) in “Depot”."
+        after = {"group": "Depot", "kind": kind}
+        event = record(EventType.ACTION_CHANGED, by=SYSTEM, subject=organisation, after=after)
+        assert sentence(event) == f"Kaizala Console changed properties of an action ({word}) in “Depot”."
 
 
 def test_a_tag_of_another_version_and_missing_facts_still_read(organisation: Organisation) -> None:

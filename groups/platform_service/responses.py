@@ -72,7 +72,6 @@ def respond(call: Call, group_id: str, action_id: str) -> dict[str, str]:
         connector=call.caller.connector,
         response_id=call.body.response_id or None,
         may_update="action.update" in call.caller.scopes,
-        by=call.caller,
     )
     return {"responseId": str(response.pk)}
 

@@ -52,8 +52,8 @@ def post(
 
     `action_type` is the wire's, in any case; `package_id` an action package instead. `body` is the `actionBody` as it
     came. Media are those of `caller`; without one there are none. Raises RuleBroken and InvalidParameters, which name
-    the path of what is wrong, as `audience.read`, and NotAllowed where only admins post. The audit row tells the
-    kind, not what the card says.
+    the path of what is wrong, as `messages.read_audience`, and NotAllowed where only admins post. As a message it
+    is its own record: no matter for the audit trail.
 
     Asked again for the same `action_id`, it gives the card that it posted then; Conflict when that is another
     person's, or another group's.
@@ -90,16 +90,6 @@ def post(
         action.recipients.set(to.chosen)
     if assignees:
         action.assignees.set(assignees)
-    record(
-        EventType.ACTION_POSTED,
-        by=by,
-        subject=action,
-        organisation=group.organisation,
-        connector_id=connector.pk if connector else None,
-        group_id=group.pk,
-        person_id=person.pk,
-        after={"group": group.name, "kind": action.type_on_the_wire, "sent_to": action.audience},
-    )
     _publish(action, assignees, messages.get_event_readers(to.kind, to.chosen))
     return action
 

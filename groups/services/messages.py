@@ -9,8 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from accounts.audit.events import EventType
-from accounts.audit.record import Actor, record
+from accounts.audit.record import Actor
 from accounts.models import Person
 from connectors.models import Bot, Connector
 from connectors.webhooks import publish
@@ -98,8 +97,8 @@ def post(
 
     In a managed public group it can go to all subscribers instead, or to chosen ones by phone number. Raises
     RuleBroken for a blank or too long text, for subscribers of a plain group, and when one of the chosen is no
-    subscriber: then nobody gets anything. Raises NotAllowed where only admins post (`policies`). The audit row tells
-    that a message was posted, not what it says.
+    subscriber: then nobody gets anything. Raises NotAllowed where only admins post (`policies`). The message itself
+    tells who posted it, when and through which connector: it is no matter for the audit trail.
     """
     groups.require_may_post(group=group, by=by)
     check_text(text, "message", longest=Message.MAX_CHARACTERS, required=_("A message needs some text."))
@@ -122,16 +121,6 @@ def post(
             return message
     if to.chosen:
         message.recipients.set(to.chosen)
-    record(
-        EventType.MESSAGE_POSTED,
-        by=by,
-        subject=message,
-        organisation=group.organisation,
-        connector_id=connector.pk if connector else None,
-        group_id=group.pk,
-        person_id=person.pk,
-        after={"group": group.name, "sent_to": message.audience},
-    )
     publish.publish(
         Event(
             type=WebhookEventType.TEXT_MESSAGE_CREATED,

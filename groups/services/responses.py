@@ -10,7 +10,7 @@ from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.events import EventType
-from accounts.audit.record import Actor, record
+from accounts.audit.record import record
 from accounts.models import Person, User
 from accounts.queries import name_people
 from connectors.authentication import AccessContext
@@ -36,7 +36,6 @@ def give(
     action: Action,
     body: Any,
     person: Person,
-    by: Actor,
     caller: AccessContext | None = None,
     connector: Connector | None = None,
     response_id: str | UUID | None = None,
@@ -50,6 +49,7 @@ def give(
     of a new answer to such a card: asked again, it gives the same one, also on a double click. Raises RuleBroken
     and InvalidParameters with the path of what is wrong, and RuleBroken for a card that takes no answers or has closed;
     NotAllowed for a job that is not theirs, and for a change without `may_update`; NotFound for another's answer.
+    The answer tells who gave it, unless the card is anonymous: it is no matter for the audit trail.
     """
     kind = action_types.get_type(action.kind)
     if not kind.takes_answers:
@@ -82,8 +82,6 @@ def give(
         response = _update(action, found, connector, kept)
     if change:
         Action.objects.filter(pk=action.pk).update(response_count=F("response_count") + change)
-    if not action.is_anonymous:
-        _record(action, response, person, by, connector, is_new=found is None)
     _publish(action, response, person, is_update=found is not None)
     return response
 
@@ -162,22 +160,6 @@ def _count_change(action: Action, before: dict[str, Any] | None, after: dict[str
     if action.kind == Action.Kind.JOB:
         return int(after["isCompleted"]) - int(before is not None and before["isCompleted"])
     return int(before is None)
-
-
-def _record(
-    action: Action, response: Response, person: Person, by: Actor, connector: Connector | None, *, is_new: bool
-) -> None:
-    """For an anonymous card there is no row: it would tell, to the second, who has answered."""
-    record(
-        EventType.RESPONSE_GIVEN if is_new else EventType.RESPONSE_CHANGED,
-        by=by,
-        subject=response,
-        organisation=action.group.organisation,
-        connector_id=connector.pk if connector else None,
-        group_id=action.group_id,
-        person_id=person.pk,
-        after={"group": action.group.name, "kind": action.type_on_the_wire},
-    )
 
 
 def _publish(action: Action, response: Response, person: Person, *, is_update: bool) -> None:

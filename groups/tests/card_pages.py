@@ -9,7 +9,6 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.audit.record import SYSTEM
 from accounts.models import Person, User
 from connectors.tests.html_forms import HtmlForm, form_to
 from groups.models import Action, Group, Response
@@ -53,5 +52,4 @@ def answer_form(client: Client, action: Action) -> HtmlForm:
 
 
 def answer(action: Action, who: User | Person, body: dict[str, Any]) -> Response:
-    by = who if isinstance(who, User) else SYSTEM
-    return responses.give(action=action, body=body, person=person_of(who), by=by)
+    return responses.give(action=action, body=body, person=person_of(who))

@@ -34,7 +34,7 @@ def post(group: Group, by: User, kind: str, body: dict[str, Any]) -> Action:
 
 
 def answer(action: Action, user: User, body: dict[str, Any]) -> Response:
-    return responses.give(action=action, body=body, person=person_of(user), by=user)
+    return responses.give(action=action, body=body, person=person_of(user))
 
 
 def seen(action: Action, user: User) -> tuple[ViewedAction, Viewer]:
@@ -164,10 +164,7 @@ def test_what_is_for_the_sender_only_has_no_sum_for_others(group: Group, group_a
 
 def many(action: Action, number: int) -> list[Response]:
     people = [make_person(f"Person {n}") for n in range(number)]
-    return [
-        responses.give(action=action, body={"choice": n % 3}, person=person, by=User(name=person.name))
-        for n, person in enumerate(people)
-    ]
+    return [responses.give(action=action, body={"choice": n % 3}, person=person) for n, person in enumerate(people)]
 
 
 def test_responses_are_paged_the_newest_first(group: Group, group_admin: User) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from django.db import DatabaseError
 
-from accounts.models import AuditEvent, User
+from accounts.models import User
 from connectors.models import Connector
+from connectors.webhooks import publish
 from groups.models import Action, Group, Response
 from groups.services import actions, responses
 from groups.tests.cards import ANSWERS, POLL, SURVEY
@@ -21,10 +22,10 @@ def post(group: Group, by: User, kind: str = "Poll", body: Any = POLL, **options
 
 
 def give(action: Action, by: User, body: Any, **options: Any) -> Response:
-    return responses.give(action=action, body=body, person=person_of(by), by=by, **options)
+    return responses.give(action=action, body=body, person=person_of(by), **options)
 
 
-def full(**_columns: Any) -> None:
+def full(*_target: Any, **_options: Any) -> None:
     raise DatabaseError("full")
 
 
@@ -34,20 +35,20 @@ def test_an_action_says_who_posted_it_and_through_what(group: Group, group_admin
     assert action.audience == "members"
 
 
-def test_nothing_is_posted_when_the_audit_trail_cannot_be_written(
+def test_nothing_is_posted_when_its_webhooks_cannot_be_told(
     group: Group, group_admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(AuditEvent.objects, "create", full)
+    monkeypatch.setattr(publish, "list_interested", full)
     with pytest.raises(DatabaseError):
         post(group, group_admin)
     assert not Action.objects.exists()
 
 
-def test_nothing_is_answered_when_the_audit_trail_cannot_be_written(
+def test_nothing_is_answered_when_its_webhooks_cannot_be_told(
     group: Group, group_admin: User, member: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poll = post(group, group_admin)
-    monkeypatch.setattr(AuditEvent.objects, "create", full)
+    monkeypatch.setattr(publish, "list_interested", full)
     with pytest.raises(DatabaseError):
         give(poll, member, {"choice": 0})
     assert not Response.objects.exists()

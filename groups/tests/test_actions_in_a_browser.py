@@ -10,7 +10,6 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from accounts.audit.record import SYSTEM
 from accounts.models import User
 from accounts.tests.factories import make_person
 from groups.media import storage
@@ -42,10 +41,10 @@ def cards(group: Group, group_admin: User, member: User, program: Program) -> li
     for number in range(3):
         person = make_person(("محمد الأحمد", "", "Bartholomew Featherstonehaugh-Cholmondeley the Third")[number])
         Membership.objects.create(group=group, person=person)
-        responses.give(action=poll, body={"choice": number}, person=person, by=SYSTEM)
+        responses.give(action=poll, body={"choice": number}, person=person)
         answers = ["y" * 300, *ANSWERS[1:]]
         for card in (survey, anonymous):
-            responses.give(action=card, body={"answers": answers}, person=person, by=SYSTEM)
+            responses.give(action=card, body={"answers": answers}, person=person)
     resource = make_media(program, "Album", *(f"{number}.png" for number in range(6)))
     for file in MediaFile.objects.all():
         storage.save(file.key, io.BytesIO(PNG))

@@ -28,9 +28,7 @@ def test_two_first_responses_are_one(
     group: Group, group_admin: User, member: User, together: Together, body: dict[str, Any]
 ) -> None:
     survey, person = post(group, group_admin, "Survey", body), person_of(member)
-    given = together(
-        THREADS, lambda: responses.give(action=survey, body={"answers": ANSWERS}, person=person, by=member).pk
-    )
+    given = together(THREADS, lambda: responses.give(action=survey, body={"answers": ANSWERS}, person=person).pk)
     assert given == [given[0]] * THREADS
     assert Response.objects.count() == 1
     assert Action.objects.get().response_count == 1
@@ -40,9 +38,7 @@ def test_two_first_responses_are_one(
 def test_of_several_only_one_is_the_first(group: Group, group_admin: User, member: User, together: Together) -> None:
     survey = post(group, group_admin, "Survey", {**SURVEY, "acceptMultipleResponses": True})
     person = person_of(member)
-    given = together(
-        THREADS, lambda: responses.give(action=survey, body={"answers": ANSWERS}, person=person, by=member).pk
-    )
+    given = together(THREADS, lambda: responses.give(action=survey, body={"answers": ANSWERS}, person=person).pk)
     assert len(set(given)) == THREADS
     assert Response.objects.filter(is_first=True).count() == 1
     assert Action.objects.get().response_count == 1
@@ -52,13 +48,13 @@ def test_of_several_only_one_is_the_first(group: Group, group_admin: User, membe
 def test_a_job_is_completed_once(group: Group, group_admin: User, member: User, together: Together) -> None:
     person = person_of(member)
     job = post(group, group_admin, "Job", {"title": "x", "assignedTo": [person.number]})
-    together(THREADS, lambda: responses.give(action=job, body={"isCompleted": True}, person=person, by=member).pk)
+    together(THREADS, lambda: responses.give(action=job, body={"isCompleted": True}, person=person).pk)
     assert Action.objects.get().response_count == 1
 
 
 def test_the_table_takes_one_first_response_a_responder(group: Group, group_admin: User, member: User) -> None:
     poll = post(group, group_admin, "Poll", POLL)
-    response = responses.give(action=poll, body={"choice": 1}, person=person_of(member), by=member)
+    response = responses.give(action=poll, body={"choice": 1}, person=person_of(member))
     with pytest.raises(IntegrityError, match=r"one_first_response|UNIQUE"):
         Response.objects.create(
             action=poll,
@@ -71,7 +67,7 @@ def test_the_table_takes_one_first_response_a_responder(group: Group, group_admi
 
 def test_the_table_takes_no_half_anonymous_response(group: Group, group_admin: User, member: User) -> None:
     survey = post(group, group_admin, "Survey", {**SURVEY, "isAnonymous": True})
-    response = responses.give(action=survey, body={"answers": ANSWERS}, person=person_of(member), by=member)
+    response = responses.give(action=survey, body={"answers": ANSWERS}, person=person_of(member))
     with pytest.raises(IntegrityError, match="response_is_named_or_anonymous"):
         Response.objects.filter(pk=response.pk).update(person=person_of(member))
 

@@ -146,7 +146,7 @@ def test_answers_are_never_searched(
     depot: Group, group_admin: User, member: User, browser_of: Callable[..., Client]
 ) -> None:
     card = poll(depot, group_admin, "Who?", isAnonymous=True)
-    responses.give(action=card, body={"choice": "Later"}, person=person_of(member), by=member)
+    responses.give(action=card, body={"choice": "Later"}, person=person_of(member))
     for who in (group_admin, member):
         browser = browser_of(who)
         assert 'id="found-actions"' in browser.get(SEARCH, {"q": "who?"}).content.decode()

@@ -239,7 +239,6 @@ def action(request: HttpRequest, group_id: UUID, action_id: UUID) -> HttpRespons
             action=card.action,
             body=form.body(),
             person=_answering(user, group, card, viewer, changed),
-            by=user,
             response_id=changed.pk if changed else None,
             once=get_idempotent_id(user, f"answer to {card.action.pk}", request.POST)
             if card.action.accepts_many

@@ -31,7 +31,7 @@ from connectors import permissions
 from connectors.models import Webhook
 from connectors.models.connector import ConnectorState
 from connectors.queries import connectors as connector_queries
-from groups.models import Action, BulkJob, Group, Membership, Message
+from groups.models import Action, BulkJob, Group, Membership
 from groups.queries import groups as group_queries
 from kaizala_console.dashboard.links import get_current_name, links_for
 from kaizala_console.lib import clock, moments
@@ -245,7 +245,6 @@ _WORDS: Final[dict[str, dict[str, str | Promise]]] = {
     "reason": {each.value: each.label for each in Webhook.InactiveReason},
     "role": {each.value: each.label for each in Membership.Role},
     "sealed_to": {"server": _("the key ring of this console")},
-    "sent_to": {each.value: each.label for each in Message.Audience},
     "state": {
         ConnectorState.LIVE: _("live"),
         ConnectorState.DEACTIVATED: _("deactivated"),

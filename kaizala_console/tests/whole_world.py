@@ -305,7 +305,7 @@ def _posted(world: World) -> None:
         posted[name] = actions.post(group=group, body=body, person=person_of(admin), by=admin, action_type=kind)
         world.facts[name] = posted[name].pk
     for who, choice in ((member, "Yes"), (admin, "No"), (world.organisation_admin, "Yes")):
-        responses.give(action=posted["action_id"], body={"choice": choice}, person=person_of(who), by=who)
+        responses.give(action=posted["action_id"], body={"choice": choice}, person=person_of(who))
     for of in (said, posted["action_id"]):
         for who, words in (
             (member, "Good, then I bring the long ladder."),
@@ -315,7 +315,7 @@ def _posted(world: World) -> None:
             reactions.react(kind="Comment", comment=words, person=person_of(who), **about)
             reactions.react(kind="Like", comment="", person=person_of(who), **about)
     for name in ("survey_id", "anonymous_id"):
-        responses.give(action=posted[name], body={"answers": ANSWERS}, person=person_of(member), by=member)
+        responses.give(action=posted[name], body={"answers": ANSWERS}, person=person_of(member))
 
 
 def _bots(world: World) -> None:
