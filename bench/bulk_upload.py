@@ -11,7 +11,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 CHUNKS_PER_TURN = 1000
@@ -55,7 +55,7 @@ def _measure(lines: int) -> None:
     from kaizala_console.lib.spreadsheets import csv_lines
 
     # One process plays web and worker: nothing is sent to a queue.
-    jobs.after_commit = jobs.after_commit = lambda *args, **kwargs: None
+    vars(jobs)["after_commit"] = lambda *_args, **_kwargs: None
     organisation = Organisation.objects.create(name="Bench", entra_tenant_id=str(ids.new_id()))
     admin = User.objects.create(
         email=f"{ids.new_id()}@bench.example", name="Bench", organisation=organisation, is_organisation_admin=True
@@ -68,7 +68,7 @@ def _measure(lines: int) -> None:
     users = [("Phone number", "Name", "Role", "Action")]
     users += [(f"+91{base + n}", f"Person {n}", "Member", "add") for n in range(lines)]
 
-    def upload(kind: str, rows: list[tuple[str, ...]]) -> BulkJob:
+    def upload(kind: str, rows: Sequence[tuple[str, ...]]) -> BulkJob:
         return jobs.upload(
             job_id=ids.new_id(),
             kind=kind,
@@ -79,7 +79,7 @@ def _measure(lines: int) -> None:
             region="IN",
         )
 
-    def through(kind: str, rows: list[tuple[str, ...]], what: str) -> None:
+    def through(kind: str, rows: Sequence[tuple[str, ...]], what: str) -> None:
         job = _timed(f"{what}: upload", lines, lambda: upload(kind, rows))
         _timed(f"{what}: check", lines, lambda: jobs.work(job_id=job.pk))
         jobs.go_on(job=job, by=admin)

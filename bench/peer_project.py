@@ -71,8 +71,9 @@ def prepare() -> dict[str, str]:
     from oauth2_provider.models import AccessToken, Application, RefreshToken
 
     call_command("migrate", verbosity=0)
-    user = get_user_model().objects.create(username="+919820000001", first_name="Asha")
-    facts = {}
+    users: Any = get_user_model()  # Django's own, not the console's
+    user = users.objects.create(username="+919820000001", first_name="Asha")
+    facts: dict[str, str] = {}
     for name in ("hashed", "clear", "call"):
         client = Application(
             name=name,

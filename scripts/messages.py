@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from babel.messages.catalog import Catalog, Message, TranslationError
 from babel.messages.checkers import checkers
@@ -116,8 +117,8 @@ def problems(language: str) -> list[str]:
 def _key(message: Message) -> tuple[str, ...]:
     """What tells a text from others: its context, and its singular and plural."""
     texts = (message.id,) if isinstance(message.id, str) else tuple(message.id)
-    context = message.context or ""
-    return (context.decode() if isinstance(context, bytes) else context, *texts)  # read_mo leaves it as bytes
+    context: Any = message.context or ""  # read_mo leaves it as bytes
+    return (context.decode() if isinstance(context, bytes) else context, *texts)
 
 
 def _strings(message: Message) -> tuple[str, ...]:
@@ -126,7 +127,7 @@ def _strings(message: Message) -> tuple[str, ...]:
 
 
 def _broken(catalog: Catalog, message: Message, strings: tuple[str, ...]) -> Iterator[str]:
-    originals = message.id if isinstance(message.id, tuple) else (message.id,)
+    originals = (message.id,) if isinstance(message.id, str) else tuple(message.id)
     allowed = set(PLACEHOLDERS.findall(" ".join(originals)))
     for string in strings:
         if not set(PLACEHOLDERS.findall(string)) <= allowed:

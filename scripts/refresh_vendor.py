@@ -152,7 +152,7 @@ def member(archive: tarfile.TarFile, path: str) -> bytes:
     """The bytes of one file in a package archive (npm puts everything under ``package/``)."""
     stream = archive.extractfile(f"package/{path}")
     if stream is None:
-        raise SystemExit(f"{path} is not a file in {archive.name}")
+        raise SystemExit(f"{path} is not a file in {archive.name!r}")
     return stream.read()
 
 
