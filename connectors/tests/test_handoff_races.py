@@ -5,25 +5,27 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 from django.db import connection
 
 from accounts.models import AuditEvent, User
-from connectors.models import Connector, Handoff, HandoffState, RefreshToken
+from connectors.models import Connector, Handoff, HandoffClaimReplay, HandoffState, RefreshToken
 from connectors.services import grants, handoffs, public_keys, refresh_tokens
+from connectors.services.handoffs import HandoffClaim
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.keys import x25519
-from connectors.tests.test_claim_races import by_program
-from connectors.tests.test_races import ROUNDS, aged, at_once, refusals, wins
+from connectors.tests.test_races import ROUNDS, THREADS, aged, at_once, refusals, wins
 from connectors.tests.test_successors import exchange
 from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import ConsoleError
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
+Programs = Callable[[], Iterator[Program]]
 
 
 @pytest.fixture(autouse=True)
@@ -44,11 +46,8 @@ def programs(developer: User, group_admin: User) -> Callable[[], Iterator[Progra
     return programs
 
 
-Programs = Callable[[], Iterator[Program]]
-
-
 def by_page(program: Program, by: User) -> str:
-    return handoffs.claim(handoff=program.handoff, by=by, idempotency_key=new_form_key(), address=None)
+    return handoffs.claim(handoff=program.handoff, by=by, idempotency_key=new_form_key(), address="192.0.2.7")
 
 
 def expire_at(moment: dt.datetime) -> int:
@@ -84,9 +83,7 @@ def test_a_claim_against_the_deadline(programs: Programs, developer: User) -> No
         assert len(given) == int(ended_once(program) is HandoffState.CLAIMED)
 
 
-def test_showing_it_to_the_admin_against_a_claim_and_a_removal(
-    programs: Programs, developer: User, group_admin: User
-) -> None:
+def test_showing_it_against_a_claim_and_a_removal(programs: Programs, developer: User, group_admin: User) -> None:
     for program in programs():
         shown, claimed, removed = at_once(
             partial(handoffs.reveal, handoff=program.handoff, by=group_admin, idempotency_key=new_form_key()),
@@ -100,9 +97,7 @@ def test_showing_it_to_the_admin_against_a_claim_and_a_removal(
             exchange(program)
 
 
-def test_issued_again_by_both_sides_at_once_it_is_one_new_one(
-    programs: Programs, developer: User, group_admin: User
-) -> None:
+def test_issued_again_by_both_sides_it_is_one_new_one(programs: Programs, developer: User, group_admin: User) -> None:
     for program in programs():
         handoffs.refuse(handoff=program.handoff, by=developer)
         results = at_once(
@@ -113,9 +108,7 @@ def test_issued_again_by_both_sides_at_once_it_is_one_new_one(
         assert RefreshToken.objects.filter(grant=program.grant, revoked_at=None).count() == 1
 
 
-def test_issued_again_against_a_claim_leaves_one_token_that_somebody_can_have(
-    programs: Programs, developer: User, group_admin: User
-) -> None:
+def test_issued_again_against_a_claim_leaves_one_token(programs: Programs, developer: User, group_admin: User) -> None:
     """It is claimed, and then replaced; or replaced, and then claimed; never neither, and never both at work."""
     for program in programs():
         again, claimed = at_once(
@@ -145,7 +138,7 @@ def test_regenerate_issue_again_and_remove_at_once(programs: Programs, developer
         assert not Handoff.objects.filter(grant=program.grant, sealed__isnull=False).exists()
 
 
-def test_the_worker_against_issuing_again_hands_over_one_successor(
+def test_the_worker_against_issuing_again_hands_over_one(
     programs: Programs, developer: User, group_admin: User
 ) -> None:
     for program in programs():
@@ -165,9 +158,7 @@ def test_the_worker_against_issuing_again_hands_over_one_successor(
         assert exchange(program).successor == text
 
 
-def test_a_key_that_is_registered_or_removed_meanwhile_leaves_each_token_openable(
-    developer: User, group_admin: User
-) -> None:
+def test_a_key_that_changes_meanwhile_leaves_each_token_openable(developer: User, group_admin: User) -> None:
     for _round in range(ROUNDS):
         connector = factories.make_connector(developer)
         pair = x25519()
@@ -195,3 +186,70 @@ def test_two_keys_at_once_leave_one_that_counts(connector: Connector, developer:
     )
     assert len(wins(results)) == 4
     assert connector.keys.live().count() == 1
+
+
+def by_program(program: Program, *, named: bool = False, key: str = "") -> HandoffClaim:
+    return handoffs.claim_by_program(
+        connector_id=str(program.connector.pk),
+        secret=program.secret,
+        handoff_id=program.handoff.pk if named else None,
+        retry_key=key,
+        address="198.51.100.9",
+    )
+
+
+# Programs and pages claim ----------------------------------------------------------------------------------------
+
+
+def test_of_programs_and_pages_one_wins_and_the_others_learn_who(programs: Programs, developer: User) -> None:
+    for program in programs():
+        acts: list[Callable[[], Any]] = [partial(by_program, program, named=True), partial(by_program, program)]
+        acts += [partial(by_page, program, developer)] * 2
+        results = at_once(*acts)
+        assert len(wins(results)) == 1
+        handoff = Handoff.objects.get(pk=program.handoff.pk)
+        for act, refusal in zip(acts, results, strict=True):
+            if not isinstance(refusal, ConsoleError):
+                continue
+            by_the_same_person = act in acts[2:] and not handoff.claimed_by_program
+            expected = "already claimed this handoff" if by_the_same_person else str(handoff.claimed_from)
+            assert expected in str(refusal)
+        claimed = AuditEvent.objects.filter(tag="handoff:token:claimed", subject_id=str(handoff.pk))
+        assert claimed.count() == 1
+
+
+def test_programs_that_ask_at_once_get_one_handoff_each(program: Program, group_admin: User) -> None:
+    for n in range(THREADS - 1):
+        factories.let_in(program.connector, group_admin, target_name=f"Group {n}")
+    results = at_once(*[partial(by_program, program)] * (THREADS + 2))
+    assert len({claimed.text for claimed in wins(results)}) == THREADS
+    assert [refusal.code for refusal in refusals(results)] == ["nothing_waits"] * 2
+    for claimed in wins(results):
+        assert exchange(program, claimed.text).access_token
+
+
+def test_one_claim_sent_many_times_at_once_opens_one_handoff(program: Program, group_admin: User) -> None:
+    factories.let_in(program.connector, group_admin)
+    results = at_once(*[partial(by_program, program, key="a-key-made-up-for-this-claim")] * THREADS)
+    assert len({claimed.text for claimed in wins(results)}) == 1
+    assert not refusals(results)
+    assert Handoff.objects.waiting().count() == 1
+    assert HandoffClaimReplay.objects.count() == 1
+
+
+@pytest.mark.parametrize("end", [grants.regenerate, grants.revoke])
+def test_what_is_claimed_while_it_is_ended_does_not_work(
+    programs: Programs, group_admin: User, end: Callable[..., Any]
+) -> None:
+    for program in programs():
+        first, ended = at_once(
+            partial(by_program, program, named=True, key="a-key-made-up-for-this-claim"),
+            partial(end, grant=program.grant, by=group_admin),
+        )
+        assert not isinstance(ended, ConsoleError)
+        if isinstance(first, HandoffClaim):
+            with pytest.raises(RefreshTokenRefused):
+                exchange(program, first.text)
+        assert not Handoff.objects.filter(pk=program.handoff.pk, sealed__isnull=False).exists()
+        live = RefreshToken.objects.filter(grant=program.grant, revoked_at__isnull=True).count()
+        assert live == (1 if end is grants.regenerate else 0)

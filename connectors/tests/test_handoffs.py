@@ -7,17 +7,28 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.mail import EmailMessage
 from django.db import DatabaseError
-from pytest_django import Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.audit.record import record
 from accounts.models import AuditEvent, Notice, Organisation, User
+from accounts.services import notifications
 from connectors import tasks
-from connectors.models import Handoff, OneTimeSecret, RefreshToken
-from connectors.services import connectors, grants, handoffs, one_time_secrets
+from connectors.models import Connector, Handoff, RefreshToken
+from connectors.services import connectors, grants, handoffs, one_time_secrets, public_keys, refresh_tokens, user_tokens
 from connectors.services.one_time_secrets import new_form_key
-from connectors.tests.factories import Program, let_in
+from connectors.tests.factories import Program, let_in, person_of
+from connectors.tests.keys import registered, x25519
+from connectors.tests.test_claims import claim as program_claims
+from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
+
+pytestmark = pytest.mark.django_db
+
+Everything = Callable[[], Any]
+
+Travel = Callable[..., dt.datetime]
 
 ADDRESS = "192.0.2.7"
 
@@ -41,26 +52,18 @@ def test_the_owner_claims_the_token_and_what_was_sealed_is_wiped(program: Progra
     assert (handoff.claimed_by, handoff.claimed_from) == (developer, ADDRESS)
 
 
-def test_a_co_owner_claims_as_well_and_the_owner_is_told_who_and_when(
+def test_a_co_owner_claims_and_others_are_told_who_when_and_from_where(
     program: Program, developer: User, member: User
 ) -> None:
+    """From where, too: who did not open it themselves learns that somebody else is signed in as them."""
     program.connector.co_owners.add(member)
     claim(program.handoff, member)
-    with pytest.raises(Conflict) as caught:
-        claim(program.handoff, developer)
-    assert caught.value.code == "handoff_claimed"
-    assert "Meera Nair already claimed this handoff on" in str(caught.value)
-    assert "UTC" in str(caught.value)
-
-
-def test_claiming_again_with_another_form_says_that_it_was_you_and_from_where(
-    program: Program, developer: User
-) -> None:
-    """From where, too: who did not open it themselves learns that somebody else is signed in as them."""
-    claim(program.handoff, developer)
-    with pytest.raises(Conflict, match="already claimed this handoff") as caught:
-        claim(program.handoff, developer)
-    assert f", from {ADDRESS}." in str(caught.value)
+    for by in (developer, member):
+        for act in (claim, lambda handoff, by: handoffs.refuse(handoff=handoff, by=by)):
+            with pytest.raises(Conflict, match=rf"already claimed this handoff on .* UTC, from {ADDRESS}") as caught:
+                act(program.handoff, by)
+            assert caught.value.code == "handoff_claimed"
+            assert ("Meera Nair" in str(caught.value)) is (by == developer)
 
 
 @pytest.mark.postgresql
@@ -85,13 +88,15 @@ def test_the_form_of_one_handoff_does_not_open_another(program: Program, develop
 
 
 @pytest.mark.postgresql
-def test_a_claim_without_a_form_key_claims_nothing(program: Program, developer: User) -> None:
-    with pytest.raises(RuleBroken):
-        handoffs.claim(handoff=program.handoff, by=developer, idempotency_key="", address=None)
-    assert Handoff.objects.get().state == "waiting"
+def test_what_shows_a_token_needs_the_key_of_a_form(program: Program, developer: User, group_admin: User) -> None:
+    for act, by in ((claim, developer), (reveal, group_admin)):
+        with pytest.raises(RuleBroken):
+            act(program.handoff, by, "short")
+    handoff = Handoff.objects.get()
+    assert (handoff.state, handoff.revealed_at) == ("waiting", None)
 
 
-def test_both_sides_get_a_receipt_and_the_trail_an_entry_without_the_token(
+def test_both_sides_get_a_receipt_without_the_token(
     program: Program, developer: User, group_admin: User, member: User
 ) -> None:
     program.connector.co_owners.add(member)
@@ -106,9 +111,7 @@ def test_both_sides_get_a_receipt_and_the_trail_an_entry_without_the_token(
 
 
 @pytest.mark.postgresql
-def test_after_its_deadline_it_cannot_be_claimed_even_before_the_worker_came_by(
-    program: Program, developer: User, travel: Callable[..., dt.datetime]
-) -> None:
+def test_after_its_deadline_it_cannot_be_claimed(program: Program, developer: User, travel: Travel) -> None:
     travel(days=7)
     with pytest.raises(RuleBroken, match="expired") as caught:
         claim(program.handoff, developer)
@@ -125,8 +128,8 @@ def test_what_was_refused_or_withdrawn_says_so(program: Program, developer: User
         claim(again, developer)
 
 
-def test_a_handoff_sealed_with_a_key_that_is_gone_stays_as_it_is(
-    program: Program, developer: User, settings: Settings, everything: Callable[[], Any]
+def test_without_its_key_a_handoff_stays(
+    program: Program, developer: User, settings: Settings, everything: Everything
 ) -> None:
     before = everything()
     settings.ENCRYPTION_KEYS = [b"k" * 32]
@@ -144,33 +147,22 @@ def test_refusing_wipes_it_and_tells_the_admin(program: Program, developer: User
     handoff = handoffs.refuse(handoff=program.handoff, by=developer)
     assert (handoff.state, handoff.sealed) == ("refused", None)
     assert Notice.objects.get(template="connectors/handoff_refused").user == group_admin
-    assert AuditEvent.objects.filter(tag="handoff:token:refused").count() == 1
     with pytest.raises(Conflict):
         handoffs.refuse(handoff=program.handoff, by=developer)
-
-
-@pytest.mark.postgresql
-def test_what_was_claimed_cannot_be_refused(program: Program, developer: User) -> None:
-    claim(program.handoff, developer)
-    with pytest.raises(Conflict, match="already claimed this handoff"):
-        handoffs.refuse(handoff=program.handoff, by=developer)
+    assert AuditEvent.objects.filter(tag="handoff:token:refused").count() == 1
 
 
 # Issuing anew ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.postgresql
-@pytest.mark.parametrize("by_developer", [True, False])
+@pytest.mark.parametrize("who", ["developer", "group_admin"])
 def test_both_sides_can_have_it_issued_again(
-    program: Program,
-    developer: User,
-    group_admin: User,
-    travel: Callable[..., dt.datetime],
-    by_developer: bool,
+    program: Program, developer: User, travel: Travel, request: pytest.FixtureRequest, who: str
 ) -> None:
     travel(days=8)
     handoffs.expire_overdue()
-    by = developer if by_developer else group_admin
+    by = request.getfixturevalue(who)
     again = handoffs.reissue(handoff=program.handoff, by=by)
     assert (again.state, again.made_by) == ("waiting", by)
     assert claim(again, developer) != program.refresh_token
@@ -178,9 +170,7 @@ def test_both_sides_can_have_it_issued_again(
 
 
 @pytest.mark.postgresql
-def test_issued_again_twice_it_is_the_same_new_one(
-    program: Program, developer: User, travel: Callable[..., dt.datetime]
-) -> None:
+def test_issued_again_twice_it_is_the_same_new_one(program: Program, developer: User, travel: Travel) -> None:
     handoffs.refuse(handoff=program.handoff, by=developer)
     travel(minutes=1)
     again = handoffs.reissue(handoff=program.handoff, by=developer)
@@ -190,9 +180,7 @@ def test_issued_again_twice_it_is_the_same_new_one(
 
 
 @pytest.mark.postgresql
-def test_it_is_not_issued_again_once_the_access_was_removed(
-    program: Program, developer: User, group_admin: User
-) -> None:
+def test_it_is_not_issued_again_once_access_was_removed(program: Program, developer: User, group_admin: User) -> None:
     grants.revoke(grant=program.grant, by=group_admin)
     with pytest.raises(Conflict, match="removed"):
         handoffs.reissue(handoff=program.handoff, by=developer)
@@ -201,10 +189,11 @@ def test_it_is_not_issued_again_once_the_access_was_removed(
 # Showing it to the admin -----------------------------------------------------------------------------------------
 
 
-def test_the_admin_who_granted_sees_the_token_once_and_it_can_still_be_claimed(
-    program: Program, developer: User, group_admin: User
-) -> None:
-    assert reveal(program.handoff, group_admin) == program.refresh_token
+@pytest.mark.postgresql
+def test_the_admin_who_granted_sees_the_token_once(program: Program, developer: User, group_admin: User) -> None:
+    idempotency_key = new_form_key()
+    for _ in range(2):  # the same form shows it again
+        assert reveal(program.handoff, group_admin, idempotency_key) == program.refresh_token
     handoff = Handoff.objects.get()
     assert (handoff.state, handoff.revealed_to) == ("waiting", group_admin)
     assert AuditEvent.objects.get(tag="handoff:token:revealed").connector_id == program.connector.pk
@@ -214,23 +203,8 @@ def test_the_admin_who_granted_sees_the_token_once_and_it_can_still_be_claimed(
 
 
 @pytest.mark.postgresql
-def test_the_same_form_shows_it_to_the_admin_again(program: Program, group_admin: User) -> None:
-    idempotency_key = new_form_key()
-    assert reveal(program.handoff, group_admin, idempotency_key) == reveal(
-        program.handoff, group_admin, idempotency_key
-    )
-    assert AuditEvent.objects.filter(tag="handoff:token:revealed").count() == 1
-
-
-def test_showing_it_needs_a_form_that_could_show_it_again(program: Program, group_admin: User) -> None:
-    with pytest.raises(RuleBroken):
-        reveal(program.handoff, group_admin, "short")
-    assert Handoff.objects.get().revealed_at is None
-
-
-@pytest.mark.postgresql
-def test_what_does_not_wait_any_more_is_not_shown(
-    program: Program, developer: User, group_admin: User, travel: Callable[..., dt.datetime]
+def test_what_waits_no_longer_is_not_shown(
+    program: Program, developer: User, group_admin: User, travel: Travel
 ) -> None:
     later = let_in(program.connector, group_admin).handoff
     claim(program.handoff, developer)
@@ -241,7 +215,7 @@ def test_what_does_not_wait_any_more_is_not_shown(
         reveal(later, group_admin)
 
 
-def test_an_organisation_may_forbid_it(program: Program, group_admin: User, everything: Callable[[], Any]) -> None:
+def test_an_organisation_may_forbid_it(program: Program, group_admin: User, everything: Everything) -> None:
     Organisation.objects.update(admins_may_see_tokens=False)
     before = everything()
     with pytest.raises(NotAllowed, match="does not show"):
@@ -259,8 +233,8 @@ def test_an_admin_who_has_left_the_group_sees_nothing(program: Program, group_ad
 
 
 @pytest.mark.postgresql
-def test_what_nobody_claimed_is_wiped_once_and_both_sides_are_told_once(
-    program: Program, developer: User, group_admin: User, travel: Callable[..., dt.datetime]
+def test_what_nobody_claimed_is_wiped_and_told_once(
+    program: Program, developer: User, group_admin: User, travel: Travel
 ) -> None:
     travel(days=6, hours=23)
     tasks.expire_handoffs()
@@ -278,11 +252,8 @@ def test_what_nobody_claimed_is_wiped_once_and_both_sides_are_told_once(
 
 
 @pytest.mark.postgresql
-def test_one_that_cannot_be_expired_keeps_no_other(
-    program: Program,
-    group_admin: User,
-    travel: Callable[..., dt.datetime],
-    monkeypatch: pytest.MonkeyPatch,
+def test_one_that_fails_holds_up_no_other(
+    program: Program, group_admin: User, travel: Travel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = let_in(program.connector, group_admin).handoff
     travel(days=8)
@@ -296,16 +267,15 @@ def test_one_that_cannot_be_expired_keeps_no_other(
     with pytest.raises(ExceptionGroup):
         handoffs.expire_overdue()
     monkeypatch.undo()
-    other.refresh_from_db()
-    assert other.state == "expired"
-    assert Handoff.objects.get(pk=program.handoff.pk).state == "waiting"
+    states = {handoff.pk: handoff.state for handoff in Handoff.objects.all()}
+    assert states == {program.handoff.pk: "waiting", other.pk: "expired"}
 
 
 # Strangers, and the trail -----------------------------------------------------------------------------------------
 
 
-def test_to_strangers_a_handoff_is_not_there_and_nothing_changes(
-    program: Program, stranger: User, outsider: User, operator: User, everything: Callable[[], Any]
+def test_to_strangers_it_is_not_there(
+    program: Program, stranger: User, outsider: User, operator: User, everything: Everything
 ) -> None:
     before = everything()
     for user in (stranger, outsider, operator):
@@ -319,13 +289,12 @@ def test_to_strangers_a_handoff_is_not_there_and_nothing_changes(
     assert everything() == before
 
 
-def test_the_admin_does_not_claim_and_the_developer_is_not_shown_it(
+def test_the_admin_does_not_claim_and_the_developer_not_see(
     program: Program, developer: User, group_admin: User
 ) -> None:
-    with pytest.raises(NotFound):
-        claim(program.handoff, group_admin)
-    with pytest.raises(NotFound):
-        handoffs.refuse(handoff=program.handoff, by=group_admin)
+    for act in (claim, lambda handoff, by: handoffs.refuse(handoff=handoff, by=by)):
+        with pytest.raises(NotFound):
+            act(program.handoff, group_admin)
     with pytest.raises(NotFound):
         reveal(program.handoff, developer)
 
@@ -342,21 +311,147 @@ def test_without_an_audit_row_nothing_happens(
     developer: User,
     group_admin: User,
     no_audit: Callable[[], None],
-    everything: Callable[[], Any],
-    travel: Callable[..., dt.datetime],
+    everything: Everything,
+    travel: Travel,
 ) -> None:
     before = everything()
     no_audit()
-    with pytest.raises(DatabaseError):
-        claim(program.handoff, developer)
-    with pytest.raises(DatabaseError):
-        handoffs.refuse(handoff=program.handoff, by=developer)
-    with pytest.raises(DatabaseError):
-        handoffs.reissue(handoff=program.handoff, by=developer)
-    with pytest.raises(DatabaseError):
-        reveal(program.handoff, group_admin)
+    for act in (
+        lambda: claim(program.handoff, developer),
+        lambda: handoffs.refuse(handoff=program.handoff, by=developer),
+        lambda: handoffs.reissue(handoff=program.handoff, by=developer),
+        lambda: reveal(program.handoff, group_admin),
+    ):
+        with pytest.raises(DatabaseError):
+            act()
     travel(days=8)
     with pytest.raises(ExceptionGroup):
         handoffs.expire_overdue()
     assert everything() == before
-    assert not OneTimeSecret.objects.exists()
+
+
+# The mails -------------------------------------------------------------------------------------------------------
+
+
+def test_every_mail_names_the_connector_and_leads_to_the_handoff_and_holds_no_secret(
+    connector: Connector,
+    developer: User,
+    group_admin: User,
+    outbox: list[EmailMessage],
+    settings: Settings,
+    travel: Travel,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        one, two, three = (let_in(connector, group_admin, target_name="Q&A").handoff for _ in range(3))
+    tokens = [refresh_tokens.unseal(handoff) for handoff in (one, two, three)]
+    with django_capture_on_commit_callbacks(execute=True):
+        claim(one, developer)
+        handoffs.refuse(handoff=two, by=developer)
+        travel(days=7)
+        tasks.expire_handoffs()
+    notifications.sweep()
+    texts = {notice.template.rpartition("_")[2]: notifications.render(notice) for notice in Notice.objects.all()}
+    assert set(texts) == {"made", "claimed", "refused", "expired"}
+    for subject, body in texts.values():
+        assert connector.name in subject
+        assert "Q&A" in body
+        assert f"{settings.CONSOLE_BASE_URL}/console/handoffs/" in body
+        assert not [token for token in tokens if token[5:] in subject + body]
+    assert ADDRESS in texts["claimed"][1]
+    assert len(outbox) == 3 + 2 + 1 + 2
+    assert {mail.to[0] for mail in outbox} == {developer.email, group_admin.email}
+
+
+def test_mails_about_programs_and_keys_say_whose_act_it_was(
+    program: Program, developer: User, settings: Settings
+) -> None:
+    pair = x25519()
+    public_keys.remove(key=registered(program.connector, pair), by=developer)
+    secret = program_claims(program).json()["refreshToken"]
+    told = Notice.objects.filter(user=developer)
+    texts = {notice.template.partition("/")[2]: notifications.render(notice) for notice in told}
+    assert "198.51.100.9" in texts["handoff_claimed_by_program"][1]
+    for name in ("key_registered", "key_removed"):
+        subject, body = texts[name]
+        assert "Shift Planner" in subject
+        keys = f"{settings.CONSOLE_BASE_URL}/console/connectors/{program.connector.pk}/keys/"
+        for fact in ("Devika Rao", pair.fingerprint, keys):
+            assert fact in body
+    assert secret not in str(texts)
+
+
+def test_receipts_of_a_user_token_lead_to_its_end(
+    program: Program, developer: User, member: User, travel: Travel
+) -> None:
+    handoff = user_tokens.generate(connector=program.connector, person=person_of(member), by=member)
+    claim(handoff, developer)
+    travel(minutes=1)
+    program_claims(program, {"handoffId": str(grants.regenerate(grant=handoff.grant, by=member).pk)})
+    travel(minutes=1)
+    handoffs.refuse(handoff=grants.regenerate(grant=handoff.grant, by=member), by=developer)
+    told = {notice.template: notifications.render(notice)[1] for notice in Notice.objects.filter(user=member)}
+    assert {template.rpartition("_")[2] for template in told} == {"claimed", "program", "refused"}
+    for body in told.values():
+        assert "the group" not in body
+        assert "“Connectors acting for you”" in body
+    assert "/console/acting/" in told["connectors/handoff_claimed"]
+
+
+def test_a_waiting_handoff_knows_when_it_was_mailed(
+    connector: Connector,
+    group_admin: User,
+    outbox: list[EmailMessage],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        let_in(connector, group_admin)
+    notice = Handoff.objects.select_related("notice").get().notice
+    assert notice is not None
+    assert notice.sent_at is not None
+    assert len(outbox) == 1
+
+
+def test_receipts_of_one_issued_again_go_to_the_admin_who_granted_and_to_who_had_it_issued(
+    program: Program, developer: User, group_admin: User, member: User, travel: Travel
+) -> None:
+    program.connector.co_owners.add(member)
+    travel(minutes=1)
+    again = handoffs.reissue(handoff=program.handoff, by=member)
+    handoffs.refuse(handoff=again, by=developer)
+    travel(minutes=1)
+    claim(handoffs.reissue(handoff=again, by=developer), developer)
+
+    def told(template: str) -> set[User]:
+        return {notice.user for notice in Notice.objects.filter(template=f"connectors/handoff_{template}")}
+
+    assert told("refused") == {group_admin, member}
+    assert told("claimed") == {group_admin, developer, member}
+
+
+# Access that ended by its end date, before the worker came by -----------------------------------------------------
+
+
+@pytest.fixture
+def over(program: Program, group_admin: User, travel: Travel) -> Program:
+    """Its admin has moved the end to tomorrow, and that has passed."""
+    grants.move(grant=program.grant, ends_at=clock.now() + dt.timedelta(days=1), by=group_admin)
+    travel(days=1, minutes=1)
+    return program
+
+
+def test_neither_page_nor_program_nor_admin_is_given_it(over: Program, developer: User, group_admin: User) -> None:
+    for act, by in ((claim, developer), (reveal, group_admin)):
+        with pytest.raises(RuleBroken, match="The access that this handoff is for ended on "):
+            act(over.handoff, by)
+    for body, status in (({"handoffId": str(over.handoff.pk)}, 409), ({}, 404)):
+        answer = program_claims(over, body)
+        assert (answer.status_code, "ended on" in answer.json()["message"]) == (status, True)
+    handoff = Handoff.objects.get()
+    assert (handoff.claimed_at, handoff.revealed_at) == (None, None)
+
+
+def test_what_is_over_keeps_no_other_and_is_not_counted_among_what_waits(over: Program, group_admin: User) -> None:
+    second = let_in(over.connector, group_admin, target_name="Day shift")
+    answer = program_claims(over).json()
+    assert (answer["handoffId"], answer["stillWaiting"]) == (str(second.handoff.pk), 0)

@@ -12,7 +12,7 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from connectors.models import Connector, Grant, Handoff, RefreshToken
+from connectors.models import Connector, Grant, RefreshToken
 from connectors.queries import connectors
 from connectors.queries import usage as usage_queries
 from connectors.services import grants, usage
@@ -24,7 +24,6 @@ from kaizala_console.lib.bounded import Bounded
 from kaizala_console.tests import plans
 
 pytestmark = pytest.mark.postgresql
-
 Travel = Callable[..., dt.datetime]
 HOUR = dt.timedelta(hours=1)
 
@@ -44,9 +43,7 @@ def test_the_first_use_of_a_token_shows_at_once(program: Program, developer: Use
     assert shown(developer)[program.connector.name] is not None
 
 
-def test_a_connector_was_used_when_any_of_its_tokens_was(
-    program: Program, developer: User, group_admin: User, travel: Travel
-) -> None:
+def test_it_was_used_when_any_token_was(program: Program, developer: User, group_admin: User, travel: Travel) -> None:
     second = factories.make_program(program.connector, group_admin)
     other = factories.make_program(factories.make_connector(developer, "Other"), group_admin)
     last: dict[str, Any] = {program.connector.name: None, "Other": None}
@@ -71,9 +68,7 @@ def test_a_use_that_is_written_late_moves_nothing_back(program: Program, develop
 # Whose tokens --------------------------------------------------------------------------------------------------------
 
 
-def test_every_token_knows_the_connector_of_its_grant(
-    program: Program, group_admin: User, travel: Travel, settings: Any
-) -> None:
+def test_every_token_knows_its_connector(program: Program, group_admin: User, travel: Travel, settings: Any) -> None:
     travel(days=settings.REFRESH_TOKEN_DAYS - 9)
     exchange(program)
     assert RefreshToken.objects.filter(predecessor__isnull=False).exists()
@@ -109,9 +104,7 @@ def test_as_many_as_a_page_says_are_told_exactly(large: Program, group_admin: Us
     assert (grant_count, grant_count.is_more) == (3, False)
 
 
-def test_the_end_of_the_next_token_is_that_of_a_live_one(
-    program: Program, developer: User, group_admin: User, travel: Travel
-) -> None:
+def test_the_next_end_is_of_a_live_token(program: Program, developer: User, group_admin: User, travel: Travel) -> None:
     first = let_in(program.connector, group_admin, ends_at=clock.now() + dt.timedelta(days=3))
     let_in(program.connector, group_admin, ends_at=clock.now() + dt.timedelta(days=9))
 
@@ -126,9 +119,7 @@ def test_the_end_of_the_next_token_is_that_of_a_live_one(
     assert [ending.ends_at for ending in usage_queries.list_ending_credentials(program.connector)] == [told()]
 
 
-def test_the_pages_of_a_connector_ask_as_much_for_many_grants_as_for_one(
-    program: Program, developer: User, group_admin: User
-) -> None:
+def test_many_grants_ask_no_more_than_one(program: Program, developer: User, group_admin: User) -> None:
     def asked() -> int:
         with CaptureQueriesContext(connection) as found:
             connectors.count_tabs(connectors.get_own_connector(developer, program.connector.pk))
@@ -152,31 +143,3 @@ def test_what_is_counted_is_read_by_an_index_that_has_nothing_else(connector: Co
     assert not [step for step in steps if step.startswith("SCAN") and "subquery" not in step and "counted" not in step]
     assert [step for step in steps if "one_grant_a_connector_and_target" in step]
     assert [step for step in steps if "refresh_token_of_connector" in step]
-
-
-# Handoffs of several connectors --------------------------------------------------------------------------------------
-
-
-def test_the_inbox_goes_through_the_handoffs_of_all_own_connectors_in_their_order_both_ways(
-    developer: User, group_admin: User, stranger: User, travel: Travel
-) -> None:
-    own = [factories.make_connector(developer, f"Program {number}") for number in range(3)]
-    made: list[Handoff] = []
-    for connector in (*own, own[0], own[0], own[1], own[0], own[2], own[0], own[0]):
-        travel(seconds=len(made) % 2)  # some at the same moment
-        made.append(let_in(connector, group_admin).handoff)
-        let_in(factories.make_connector(stranger), group_admin)
-    newest_first = [row.pk for row in sorted(made, key=lambda row: (row.made_at, row.pk), reverse=True)]
-    there, cursor = [], None
-    for _page in range(20):
-        page = connectors.get_handoff_page(developer, cursor=cursor, size=2)
-        there += [row.pk for row in page.items]
-        if page.next_cursor is None:
-            break
-        cursor = page.next_cursor
-    assert there == newest_first
-    back = [row.pk for row in page.items]
-    while page.previous_cursor is not None:
-        page = connectors.get_handoff_page(developer, cursor=page.previous_cursor, size=2)
-        back = [row.pk for row in page.items] + back
-    assert back == newest_first
