@@ -1,10 +1,11 @@
-"""Ends that are moved and told of at the same moment, on PostgreSQL with real threads."""
+"""Ends that come while tokens are used, moved or told of, on PostgreSQL with real threads."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,7 +13,7 @@ from django.db import connection
 
 from accounts.models import AuditEvent, Notice, User
 from connectors.models import Grant, Handoff, RefreshToken
-from connectors.services import grants, refresh_tokens, reminders
+from connectors.services import connectors, grants, refresh_tokens, reminders, token_exchange
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_races import ROUNDS, THREADS, at_once, refusals, wins
@@ -20,9 +21,11 @@ from connectors.tests.test_successors import exchange
 from connectors.tests.webhook_cast import make_webhook
 from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.lib import clock
+from kaizala_console.lib.errors import ConsoleError
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 DAY = dt.timedelta(days=1)
+End = Callable[[Program], Any]
 
 
 @pytest.fixture(autouse=True)
@@ -37,10 +40,9 @@ def test_an_end_that_is_moved_while_the_access_is_removed_revives_nothing(develo
         program = factories.make_program(
             factories.make_connector(developer), group_admin, ends_at=clock.now() + 10 * DAY
         )
-        later = partial(grants.move, grant=program.grant, ends_at=None, by=group_admin)
-        removed = partial(grants.revoke, grant=program.grant, by=group_admin)
-        anew = partial(grants.regenerate, grant=program.grant, by=group_admin)
-        results = at_once(later, removed, later, anew)
+        act: dict[str, Any] = {"grant": program.grant, "by": group_admin}
+        later = partial(grants.move, ends_at=None, **act)
+        results = at_once(later, partial(grants.revoke, **act), later, partial(grants.regenerate, **act))
         assert {refusal.code for refusal in refusals(results)} <= {"grant_revoked"}
         assert Grant.objects.get(pk=program.grant.pk).revoked_at is not None
         assert not RefreshToken.objects.filter(grant=program.grant, revoked_at=None).exists()
@@ -80,12 +82,56 @@ def test_the_worker_against_an_end_that_moves_makes_no_token_beyond_it(
         assert not (token.is_live(clock.now()) and Grant.objects.get().is_live(clock.now()))
 
 
-def test_of_many_workers_at_once_one_tells_of_a_webhook(
+def test_of_many_workers_one_tells_of_a_webhook(
     program: Program, developer: User, travel: Callable[..., dt.datetime]
 ) -> None:
     for _webhook in range(3):
         make_webhook(program.grant, "https://hooks.example.com/in", uuid4(), expires_at=clock.now() + 31 * DAY)
     travel(days=2)
     at_once(*[reminders.remind_of_webhooks] * THREADS)
-    assert Notice.objects.filter(template="connectors/webhook_ends", user=developer).count() == 1
-    assert Notice.objects.filter(template="connectors/webhook_ends").count() == 2
+    told = Notice.objects.filter(template="connectors/webhook_ends")
+    assert [told.filter(user=developer).count(), told.count()] == [1, 2]
+
+
+@pytest.fixture
+def ends(developer: User, group_admin: User) -> dict[str, End]:
+    return {
+        "revoke": lambda program: grants.revoke(grant=program.grant, by=group_admin),
+        "regenerate": lambda program: grants.regenerate(grant=program.grant, by=group_admin),
+        "delete": lambda program: connectors.delete(connector=program.connector, by=developer),
+    }
+
+
+@pytest.mark.parametrize("end", ["revoke", "regenerate", "delete"])
+def test_a_token_that_was_ended_between_the_look_and_the_note_is_refused(
+    developer: User, group_admin: User, ends: dict[str, End], end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The unlucky moment itself: the exchange has found the token alive, and the end is committed before it goes on."""
+    program = factories.make_program(factories.make_connector(developer), group_admin)
+    looked: Callable[..., Any] = token_exchange._get_access_end
+
+    def slowly(*arguments: Any) -> Any:
+        _, ended = at_once(lambda: None, partial(ends[end], program))
+        assert not isinstance(ended, ConsoleError)
+        return looked(*arguments)
+
+    monkeypatch.setattr(token_exchange, "_get_access_end", slowly)
+    with pytest.raises(RefreshTokenRefused):
+        exchange(program)
+    assert RefreshToken.objects.get(pk=program.handoff.refresh_token_id).first_used_at is None
+    assert not AuditEvent.objects.filter(tag="grant:token:used").exists()
+
+
+@pytest.mark.parametrize("end", ["revoke", "regenerate", "delete"])
+def test_no_token_is_used_after_its_end(developer: User, group_admin: User, ends: dict[str, End], end: str) -> None:
+    for _ in range(6):
+        program = factories.make_program(factories.make_connector(developer), group_admin)
+        *answers, ended = at_once(*[partial(exchange, program)] * 3, partial(ends[end], program))
+        assert not isinstance(ended, ConsoleError)
+        told = AuditEvent.objects.filter(connector_id=program.connector.pk).order_by("pk")
+        tags = [tag for tag in told.values_list("tag", flat=True) if tag != "secret:use"]
+        over = {"revoke": "grant:access:revoked", "regenerate": "grant:token:regenerated", "delete": "connector"}[end]
+        last = max(number for number, tag in enumerate(tags) if tag.startswith(over))
+        assert "grant:token:used" not in tags[last:]
+        used = tags.count("grant:token:used")
+        assert used == int(any(not isinstance(answer, ConsoleError) for answer in answers))
