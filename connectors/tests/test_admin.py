@@ -12,7 +12,6 @@ from django.test import Client
 from django.urls import reverse
 from django_otp import DEVICE_ID_SESSION_KEY
 
-from accounts.admin.site import site
 from accounts.models import AuditEvent, AuthenticatorApp, Notice, User
 from connectors import authentication
 from connectors.models import (
@@ -61,29 +60,25 @@ def desk(operator: User, browser_of: Callable[..., Client]) -> Client:
 @pytest.fixture
 def shown(program: Program, developer: User) -> str:
     """A form key whose secret is on a screen; with it every table of the app has a row."""
+    connector, now, group_id = program.connector, clock.now(), ids.new_id()
     idempotency_key = one_time_secrets.new_form_key()
     one_time_secrets.remember(
         user=developer, idempotency_key=idempotency_key, subject=program.handoff, token=program.refresh_token
     )
     LeakReport.objects.create(
-        connector=program.connector,
+        connector=connector,
         secret=ConnectorSecret.objects.get(),
         prefix="kzcs_",
-        closed_at=clock.now(),
+        closed_at=now,
         closed_by=developer,
         outcome="restored",
     )
-    make_use(program.grant, "GET v1/groups", at=clock.now(), calls=1)
+    make_use(program.grant, "GET v1/groups", at=now, calls=1)
     ConnectorUsage.objects.filter(bucket="day").delete()  # the tests take the one row that there is
     CompatibilityQuirkDay.objects.create(
-        connector=program.connector,
-        habit="comments",
-        day=clock.now().date(),
-        seen_at=clock.now(),
-        example="GET v1/groups",
+        connector=connector, habit="comments", day=now.date(), seen_at=now, example="GET v1/groups"
     )
     hook = make_webhook(program.grant, "https://hooks.example.org/?key=a-key-in-an-address", ids.new_id())
-    group_id = ids.new_id()
     event = WebhookEvent.objects.create(
         event_type="TextMessageCreated", group_id=group_id, data={"text": "a-text-of-a-message"}
     )
@@ -91,20 +86,21 @@ def shown(program: Program, developer: User) -> str:
         webhook=hook, event=event, event_type=event.event_type, ordering_key=group_id
     )
     WebhookAttempt.objects.create(delivery=delivery, status=500)
-    registered(program.connector, x25519())
-    put_logo(program.connector)
-    Bot.objects.create(connector=program.connector, name="Rota")
+    registered(connector, x25519())
+    put_logo(connector)
+    Bot.objects.create(connector=connector, name="Rota")
     HandoffClaimReplay.objects.create(
-        handoff=program.handoff, key_tag="a-tag-of-a-claim", sealed=b"a-sealed-answer", expires_at=clock.now()
+        handoff=program.handoff, key_tag="a-tag-of-a-claim", sealed=b"a-sealed-answer", expires_at=now
     )
     token_cache.enable(grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token)
-    Orphan.objects.create(kind=Orphan.Kind.CONNECTOR, subject_id=str(program.connector.pk), name="Shift Planner")
-    access_requests.ask(
-        connector=program.connector, by=developer, permissions=["textmessage"], once=access_requests.new_once()
-    )
-    later = clock.now() + dt.timedelta(minutes=1)
-    about = {"connector": program.connector, "person": program.grant.person, "expires_at": later}
-    UserTokenRequest.objects.create(**about, asked_by=developer, permissions=program.connector.permissions)
+    Orphan.objects.create(kind=Orphan.Kind.CONNECTOR, subject_id=str(connector.pk), name="Shift Planner")
+    access_requests.ask(connector=connector, by=developer, permissions=["textmessage"], once=access_requests.new_once())
+    about = {
+        "connector": connector,
+        "person": program.grant.person,
+        "expires_at": now + dt.timedelta(minutes=1),
+    }
+    UserTokenRequest.objects.create(**about, asked_by=developer, permissions=connector.permissions)
     AuthorizationCode.objects.create(
         **about,
         user=developer,
@@ -129,29 +125,20 @@ def told(template: str) -> set[User]:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_every_list_and_every_row_opens_and_shows_nothing_secret(
-    desk: Client, program: Program, shown: str, model: Any
-) -> None:
+def test_every_list_and_row_opens_and_shows_no_secret(desk: Client, program: Program, shown: str, model: Any) -> None:
     row = model.objects.get()
     name = f"operators:connectors_{model.__name__.lower()}"
-    pages = [
-        desk.get(reverse(f"{name}_changelist")),
-        desk.get(reverse(f"{name}_changelist"), {"q": "Shift Planner"}),
-        desk.get(reverse(f"{name}_changelist"), {"q": str(row.pk)}),
-        desk.get(reverse(f"{name}_change", args=[row.pk])),
-    ]
-    hidden = [program.secret[5:], program.refresh_token[5:], shown]
-    hidden += [secret.digest for secret in ConnectorSecret.objects.all()]
-    hidden += [token.digest for token in RefreshToken.objects.all()]
-    hidden += [bytes(handoff.sealed or b"-none-").decode() for handoff in Handoff.objects.all()]
-    hidden += [bytes(screen.sealed).decode() for screen in OneTimeSecret.objects.all()]
+    pages = [desk.get(reverse(f"{name}_changelist"), {"q": words}) for words in ("", "Shift Planner", str(row.pk))]
+    pages.append(desk.get(reverse(f"{name}_change", args=[row.pk])))
+    screen = OneTimeSecret.objects.get()
+    hidden = [program.secret[5:], program.refresh_token[5:], shown, screen.form_tag, bytes(screen.sealed).decode()]
+    hidden += [row.digest for table in (ConnectorSecret, RefreshToken) for row in table.objects.all()]
+    hidden += [bytes(handoff.sealed).decode() for handoff in Handoff.objects.all() if handoff.sealed]
     hidden += [CALLBACK_TOKEN, "a-key-in-an-address", "a-text-of-a-message"]
     hidden += ["a-tag-of-a-claim", "a-sealed-answer", "a-digest-of-a-code"]
-    hidden += [screen.form_tag for screen in OneTimeSecret.objects.all()]
     for page in pages:
         assert page.status_code == 200
-        text = page.content.decode()
-        assert not [secret for secret in hidden if secret in text]
+        assert not [secret for secret in hidden if secret in page.content.decode()]
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -164,25 +151,24 @@ def test_nothing_is_made_edited_or_deleted_by_hand(desk: Client, program: Progra
     assert model.objects.get() == row
 
 
-def test_a_connector_is_suspended_and_resumed_and_the_trail_names_the_operator(
+def test_a_connector_is_suspended_and_resumed_by_the_operator(
     desk: Client, connector: Connector, operator: User
 ) -> None:
-    assert "1 was changed" in act(desk, connector, "suspend")
-    connector.refresh_from_db()
-    assert connector.state == "suspended"
+    act(desk, connector, "suspend")
+    assert Connector.objects.get().state == "suspended"
     assert "This connector is already suspended." in act(desk, connector, "suspend")
     act(desk, connector, "resume")
-    connector.refresh_from_db()
-    assert connector.state == "live"
-    assert set(AuditEvent.objects.filter(subject_kind="connector").values_list("actor_id", flat=True)) == {
-        str(operator.pk)
-    }
+    assert Connector.objects.get().state == "live"
+    told = AuditEvent.objects.filter(subject_kind="connector")
+    assert set(told.values_list("actor_id", flat=True)) == {str(operator.pk)}
 
 
-def test_a_secret_and_a_grant_are_revoked(desk: Client, program: Program) -> None:
-    name = program.connector.name
+def test_a_secret_and_a_grant_are_revoked_and_access_tokens_with_them(desk: Client, program: Program) -> None:
+    name, token = program.connector.name, exchange(program).access_token
     act(desk, ConnectorSecret.objects.get(), "revoke", typed=name, why="leaked")
     assert ConnectorSecret.objects.get().revoked_at
+    with pytest.raises(TokenInvalid):
+        authentication.get_access_context(token)
     act(desk, program.grant, "suspend")
     assert Grant.objects.get().suspended_at
     act(desk, program.grant, "resume")
@@ -217,19 +203,11 @@ def test_owners_and_admins_get_a_mail_about_what_an_operator_did_but_not_about_t
 ) -> None:
     grants.suspend(grant=program.grant, by=group_admin)
     connectors.suspend(connector=program.connector, by=developer)
-    assert not Notice.objects.filter(template="connectors/operator_acted").exists()
+    assert not told("operator_acted")
     act(desk, program.grant, "resume")
     assert told("operator_acted") == {developer, group_admin}
-    assert {notice.context["reason"] for notice in Notice.objects.filter(template="connectors/operator_acted")} == {
-        "A report"
-    }
-
-
-def test_a_secret_that_an_operator_revokes_takes_access_tokens_along(desk: Client, program: Program) -> None:
-    token = exchange(program).access_token
-    act(desk, ConnectorSecret.objects.get(), "revoke", typed=program.connector.name, why="leaked")
-    with pytest.raises(TokenInvalid):
-        authentication.get_access_context(token)
+    reasons = {notice.context["reason"] for notice in Notice.objects.filter(template="connectors/operator_acted")}
+    assert reasons == {"A report"}
 
 
 def test_before_a_person_is_deactivated_one_sees_what_depends_on_them_and_can_hand_connectors_over(
@@ -253,25 +231,19 @@ def test_before_a_person_is_deactivated_one_sees_what_depends_on_them_and_can_ha
 
 def test_a_logo_is_removed_and_the_trail_names_the_operator(desk: Client, connector: Connector, operator: User) -> None:
     logo = put_logo(connector)
-    page = desk.get(reverse("operators:connectors_connector_change", args=[connector.pk])).content.decode()
-    assert logo.sha256 in page
-    assert "1 was changed" in act(desk, logo, "remove")
+    act(desk, logo, "remove")
     assert not ConnectorLogo.objects.exists()
     event = AuditEvent.objects.get(tag="connector:details:changed", after={"logo": ""})
     assert (event.actor_id, event.before) == (str(operator.pk), {"logo": logo.sha256})
 
 
-def test_without_the_second_factor_nothing_opens(
+def test_without_second_factor_nothing_opens(
     operator: User, developer: User, program: Program, browser_of: Callable[..., Client]
 ) -> None:
     for user in (operator, developer):
         response = browser_of(user).get(reverse("operators:connectors_connector_changelist"))
         assert response.status_code in {302, 403, 404}
         assert "Shift Planner" not in response.content.decode()
-
-
-def test_every_model_is_there() -> None:
-    assert [model for model in MODELS if not site.is_registered(model)] == []
 
 
 @pytest.mark.parametrize("query", ["connectorsecret/?digest__startswith=a", "refreshtoken/?digest__startswith=a"])

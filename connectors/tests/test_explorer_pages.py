@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from html import unescape
-from typing import Any
 
 import pytest
 from django.conf import settings
 from django.test import Client
 
 from accounts.models import User
-from connectors.description import get_description
+from connectors.description import get_description, get_translated_description
 from connectors.models import Connector
+from connectors.tests.html_forms import text_of
 from connectors.views import explorer
+from kaizala_console.api import openapi_translation
 
 Browser = Callable[..., Client]
 INDEX = "/console/api/"
 DOCUMENT = f"{INDEX}openapi.json"
+HINDI = {"Accept-Language": "hi"}
+SENTENCE = re.compile(r"(?:\b[a-z]+\b +){4,}[a-z]+\b", re.IGNORECASE)  # five English words in a row
 
 
 @pytest.fixture
@@ -26,13 +28,9 @@ def browser(browser_of: Browser, developer: User) -> Client:
     return browser_of(developer)
 
 
-def text(answer: Any) -> str:
-    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode())))
-
-
 @pytest.mark.parametrize("language", [program.key for program in explorer.list_programs()])
 def test_the_quick_start_comes_in_six_languages(browser: Client, language: str) -> None:
-    shown = text(browser.get(INDEX, {"in": language}))
+    shown = text_of(browser.get(INDEX, {"in": language}))
     assert "REFRESH_TOKEN" in shown
     assert "Hello from my program" in shown
 
@@ -50,31 +48,81 @@ def test_the_page_keeps_the_strict_policy(browser: Client) -> None:
     assert "unsafe" not in policy
 
 
-def test_the_viewer_gets_the_document_for_the_host_that_it_is_on(browser: Client) -> None:
-    shown = browser.get(DOCUMENT).json()
-    assert shown["paths"] == get_description().document["paths"]
+def test_the_viewer_gets_the_document_for_the_host_that_it_is_on_and_programs_get_their_own(browser: Client) -> None:
+    shown, whole = browser.get(DOCUMENT).json(), get_description().document
+    assert shown["paths"] == whole["paths"]
     assert settings.CONSOLE_BASE_URL not in str({**shown, "paths": {}})
-    assert set(get_description().document["components"]["securitySchemes"]) - set(
-        shown["components"]["securitySchemes"]
-    ) == {"oauth"}
+    schemes = [set(document["components"]["securitySchemes"]) for document in (whole, shown)]
+    assert schemes[0] - schemes[1] == {"oauth"}
+    servers = browser.get("/v1/openapi.json").json()["servers"]
+    assert [server["url"] for server in servers] == [settings.CONSOLE_BASE_URL]
 
 
-def test_the_document_that_programs_get_stays_as_it_is(browser: Client) -> None:
-    browser.get(DOCUMENT)
-    assert browser.get("/v1/openapi.json").json()["servers"] == [
-        {"url": settings.CONSOLE_BASE_URL, "description": "This console"}
-    ]
+def test_opened_for_a_connector_its_id_is_filled_in_but_not_for_another_organisation(
+    browser: Client, browser_of: Browser, outsider: User, connector: Connector
+) -> None:
+    answers = [client.get(INDEX, {"connector": str(connector.pk)}) for client in (browser, browser_of(outsider))]
+    mine, foreign = (answer.context["program"].text for answer in answers)
+    assert str(connector.pk) in mine
+    assert "CONNECTOR_ID" not in mine
+    assert "CONNECTOR_ID" in foreign
 
 
-def test_opened_for_a_connector_its_id_is_filled_in(browser: Client, connector: Connector) -> None:
-    answer = browser.get(INDEX, {"connector": str(connector.pk)})
-    assert str(connector.pk) in answer.context["program"].text
-    assert "CONNECTOR_ID" not in answer.context["program"].text
+@pytest.mark.once
+def test_the_viewer_reads_in_the_readers_language(browser_of: Browser, developer: User) -> None:
+    shown = browser_of(developer).get("/console/api/openapi.json", headers=HINDI).json()
+    for item in shown["paths"].values():
+        for operation in item.values():
+            words = re.sub(r"`[^`]*`", "", f"{operation['summary']} {operation['description']}")
+            assert not SENTENCE.findall(words), operation["operationId"]
 
 
-def test_not_for_a_connector_of_another_organisation(browser_of: Browser, outsider: User, connector: Connector) -> None:
-    answer = browser_of(outsider).get(INDEX, {"connector": str(connector.pk)})
-    assert "CONNECTOR_ID" in answer.context["program"].text
+@pytest.mark.once
+def test_programs_get_the_document_in_english(client: Client, db: None) -> None:
+    asked = client.get("/v1/openapi.json", headers=HINDI).json()
+    assert asked == get_description().document
+    assert get_translated_description("hi") != asked
+    assert get_translated_description("en") is get_description().document
+
+
+@pytest.mark.once
+def test_only_words_change_and_names_and_values_stay() -> None:
+    document = {
+        "tags": [{"name": "Groups", "description": "All of them."}],
+        "paths": {
+            "/summary": {
+                "get": {
+                    "summary": "Read",
+                    "description": "One.\n\nNeeds the permission **Text** (scope `text.read`).",
+                    "tags": ["Groups"],
+                    "x-permission": "Text",
+                }
+            }
+        },
+        "components": {
+            "schemas": {
+                "description": {
+                    "properties": {
+                        "description": {"description": "A name. Also read as `n`, `d`.", "default": "summary"}
+                    },
+                    "example": {"description": "kept"},
+                }
+            }
+        },
+    }
+    changed = openapi_translation.translate_document(document, "<{}>".format)
+    assert changed["paths"]["/summary"]["get"] == {
+        "summary": "<Read>",
+        "description": "<One.>\n\n<Needs the permission **<Text>** (scope `text.read`).>",
+        "tags": ["<Groups>"],
+        "x-permission": "<Text>",
+    }
+    assert changed["tags"] == [{"name": "<Groups>", "description": "<All of them.>"}]
+    assert changed["components"]["schemas"]["description"] == {
+        "properties": {"description": {"description": "<A name.> <Also read as `n`, `d`.>", "default": "summary"}},
+        "example": {"description": "kept"},
+    }
+    assert openapi_translation.list_texts(document)[:3] == ["All of them.", "Read", "One."]
 
 
 @pytest.mark.once
