@@ -1,4 +1,6 @@
-"""Bodies as programs of 2017 to 2023 write them."""
+"""Bodies as programs of 2017 to 2023 write them, and what the reader promises of every text."""
+
+from __future__ import annotations
 
 import contextlib
 import json
@@ -36,35 +38,22 @@ def refusal(data: bytes | str) -> str:
     return str(caught.value)
 
 
-# What is read --------------------------------------------------------------------------------------------------
-
-
 @given(json_values)
 def test_strict_json_means_what_it_means_everywhere(value: Any) -> None:
     assert lenient_json.loads(json.dumps(value).encode()) == value
     assert lenient_json.loads(json.dumps(value, ensure_ascii=False, indent=1).encode()) == value
 
 
-@given(json_values)
-def test_what_pythons_str_prints_of_a_dict_is_read_back(value: Any) -> None:
-    assert lenient_json.loads(str({"value": value}).encode()) == {"value": value}
-
-
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        (
-            '{name:"Kaizala Test group", members:["+911099999999"]}',
-            {"name": "Kaizala Test group", "members": ["+911099999999"]},
-        ),
-        ("{'message': 'Hello'}", {"message": "Hello"}),
+        ('{name:"Test group", members:["+911099999999"]}', {"name": "Test group", "members": ["+911099999999"]}),
         ("{'a': True, 'b': False, 'c': None, 'd': [True]}", {"a": True, "b": False, "c": None, "d": [True]}),
         ("{u'message': u'caf\\xe9', u\"it's\": U'x'}", {"message": "café", "it's": "x"}),
         ("{'message': '\\U0001f9ff and \\\\U0001f9ff'}", {"message": "\U0001f9ff and \\U0001f9ff"}),
         ("{'message': 'it\\'s True, u\\'None\\' // here'}", {"message": "it's True, u'None' // here"}),
         ('{"a": 1, /* two */ "b": [1, 2,], // three\n}', {"a": 1, "b": [1, 2]}),
-        ("/* True 'x */ {a: 1}", {"a": 1}),
-        ("{None: 1, True: 2, uTrue: True}", {"None": 1, "True": 2, "uTrue": True}),
+        ("/* True 'x */ {None: 1, True: 2, uTrue: True}", {"None": 1, "True": 2, "uTrue": True}),
         ('\ufeff{"a": 1}', {"a": 1}),
         ("\ufeff{a: 1}", {"a": 1}),
         ("{'a': .5, 'b': +1, 'c': 0x10}", {"a": 0.5, "b": 1, "c": 16}),
@@ -75,14 +64,12 @@ def test_what_pythons_str_prints_of_a_dict_is_read_back(value: Any) -> None:
         ("{'a': u'\n', \"b\": '\r'}", {"a": "\n", "b": "\r"}),
         # A PIN, put behind the colon as it was typed.
         ('{"mobileNumber":"+1", "pin":012345}', {"mobileNumber": "+1", "pin": "012345"}),
-        (
-            "{pin: 00 , 'pins': [01,02], n: 0, m: 0.5, '012': 1}",
-            {"pin": "00", "pins": ["01", "02"], "n": 0, "m": 0.5, "012": 1},
-        ),
-        ("[]", []),
+        ("{'pins': [01,02], n: 0, m: 0.5, '012': 1}", {"pins": ["01", "02"], "n": 0, "m": 0.5, "012": 1}),
         ("'text'", "text"),
         ("True", True),
-        ("12", 12),
+        # Of properties that occur twice the last one wins.
+        ('{"a": 1, "a": 2}', {"a": 2}),
+        ("{a: 1, 'a': 2}", {"a": 2}),
     ],
 )
 def test_the_habits_of_old_programs_are_understood(text: str, value: Any) -> None:
@@ -94,45 +81,12 @@ def test_nothing_is_nothing(data: bytes) -> None:
     assert lenient_json.loads(data) is None
 
 
-@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', "{a: 1, 'a': 2}"])
-def test_of_properties_that_occur_twice_the_last_one_wins(text: str) -> None:
-    assert loads(text) == {"a": 2}
-
-
-# What is refused -----------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     "text",
-    [
-        "{",
-        "}",
-        "{'a'}",
-        "{a:}",
-        "{a b}",
-        "[1 2]",
-        "{'a': 'b",
-        "hello",
-        "{} {}",
-        "{'a': 1}}",
-        "/*",
-        "//",
-        "'",
-        '"',
-        "a=b&c=d",
-        "<xml/>",
-        "{'a': undefined}",
-        "{'a': (1, 2)}",
-        "{'a': b'x'}",
-        "{\"a\": '\\U00110000'}",
-        "\x00",
-        "\\",
-        "{'a': lambda: 0}",
-        "---",
-        "{'a': __import__('os')}",
-        "{'\\ud800': 1}",
-    ],
-)
+    ["{", "}", "{'a'}", "{a:}", "{a b}", "[1 2]", "{'a': 'b", "hello", "{} {}", "/*", "//", "'", "a=b&c=d", "<xml/>",
+     "{'a': undefined}", "{'a': (1, 2)}", "{'a': b'x'}", "{\"a\": '\\U00110000'}", "\x00", "\\", "{'a': lambda: 0}",
+     "{'a': __import__('os')}", "{'\\ud800': 1}"],
+)  # fmt: skip
 def test_what_is_neither_json_nor_nearly_is_refused(text: str) -> None:
     assert "not valid JSON" in refusal(text)
 
@@ -184,10 +138,6 @@ def test_nesting_is_read_to_64_and_refused_from_65_on_strict_or_lenient(opening:
         assert loads(deep) is not None
         deeper = opening * (64 // width + 1) + filling + closing * (64 // width + 1)
         assert "deeper than 64" in refusal(deeper)
-
-
-def test_width_is_not_depth() -> None:
-    assert len(loads(json.dumps([[], {}] * 1000))) == 2000
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":', "{a:", "{'a':["])
@@ -257,3 +207,45 @@ def test_no_text_that_looks_like_json_raises_anything_else(text: str) -> None:
     except InvalidParameters:
         return
     json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+
+
+near_json = st.lists(
+    st.sampled_from([*"{}[]:, \n", '"a"', '"A\\n"', '"é\\u0905"', "0", "-1", "1.5e3", "1e999", "true", "null"])
+)
+names = st.from_regex(r"[A-Za-z_$][A-Za-z0-9_$]{0,8}", fullmatch=True)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal, and of the same types: 1 is not True, and not 1.0."""
+    return repr(one) == repr(other)
+
+
+@given(st.one_of(near_json.map("".join), json_values.map(json.dumps), st.text(max_size=40)))
+def test_what_json_reads_is_read_the_same_or_refused(text: str) -> None:
+    """Refused is what no database holds: NaN, numbers without end, NUL, half a pair, too deep a nest."""
+    try:
+        expected = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    with contextlib.suppress(InvalidParameters):
+        assert same(lenient_json.loads(text.encode(errors="surrogatepass")), expected)
+
+
+@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), json_values))
+def test_what_python_prints_is_read_back_in_value_and_type(value: dict[str, Any]) -> None:
+    assert same(lenient_json.loads(str(value).encode()), value)
+    assert same(lenient_json.loads(repr([value]).encode()), [value])
+
+
+@given(st.dictionaries(names, json_values, max_size=4))
+def test_unquoted_names_trailing_commas_and_comments_change_nothing(value: dict[str, Any]) -> None:
+    inner = "".join(f"{name}: /* here */ {json.dumps(each)},\n" for name, each in value.items())
+    assert same(lenient_json.loads(f"\ufeff// a comment\n{{{inner}}}".encode()), value)
+
+
+@given(json_values, st.integers(1, 6))
+def test_a_strict_body_that_was_cut_off_is_never_half_read(value: Any, cut: int) -> None:
+    text = json.dumps({"value": value})
+    short = text[: max(1, len(text) - cut)]
+    with contextlib.suppress(InvalidParameters):
+        raise AssertionError(f"read: {lenient_json.loads(short.encode())!r}")
