@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
-from django.conf import settings
 from django.db import connection
 
 from accounts.models import AuditEvent, Notice
@@ -117,32 +115,3 @@ class Deaths:
 
 def _difference(one: State, other: State) -> dict[str, Any]:
     return {name: (rows, other[name]) for name, rows in one.items() if rows != other[name]}
-
-
-@pytest.fixture(scope="module")
-def process_whose_children_die(django_db_setup: None) -> Iterator[Deaths]:
-    """To start one takes two seconds of processor time. It holds nothing: each order has a child of its own."""
-    made = Deaths()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def deaths(process_whose_children_die: Deaths) -> Iterator[Deaths]:
-    yield process_whose_children_die
-    forget_messages()
-
-
-@pytest.fixture
-def deaths_with_mail(mail_server: Any) -> Iterator[Deaths]:
-    made = Deaths(mail_server[1])
-    yield made
-    made.stop()
-    forget_messages()
-
-
-def forget_messages() -> None:
-    """What the dead have told the broker, and nobody took."""
-    queue = redis.Redis.from_url(settings.REDIS_URL)
-    for key in queue.scan_iter(match=f"{settings.CELERY_BROKER_TRANSPORT_OPTIONS['global_keyprefix']}*"):
-        queue.delete(key)

@@ -3,7 +3,7 @@
 Before it, and before what follows it: after a commit, and after a message that has left. What only reads is no step:
 who dies there has done no more and no less than who dies at the next one.
 
-`tests/test_killed_anywhere.py` starts it once, with the settings of `tests/worker.py`. It reads orders, one a line,
+`tests/test_killed.py` starts it once, with the settings of `tests/worker.py`. It reads orders, one a line,
 and forks a child for each: the child does the work, and at the step that the order names it is no more.
 """
 

@@ -87,6 +87,11 @@ def start_worker(mail_server: tuple[MailServer, int]) -> Iterator[StartWorker]:
     app.conf.task_always_eager = True
     for worker in started:
         kill(worker)
+    forget_messages()
+
+
+def forget_messages() -> None:
+    """What the dead have told the broker, and nobody took."""
     queue = redis.Redis.from_url(settings.REDIS_URL)
     for key in queue.scan_iter(match=f"{settings.CELERY_BROKER_TRANSPORT_OPTIONS['global_keyprefix']}*"):
         queue.delete(key)

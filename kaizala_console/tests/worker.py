@@ -3,7 +3,7 @@
 import os
 
 from kaizala_console.tests.settings import *  # noqa: F403
-from kaizala_console.tests.settings import DATABASES, MIDDLEWARE, POOL
+from kaizala_console.tests.settings import DATABASES, POOL
 
 DATABASES["default"]["NAME"] = os.environ["CONSOLE_TEST_DATABASE"]
 DATABASES["default"]["OPTIONS"]["pool"] = POOL
@@ -13,6 +13,3 @@ EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_HOST, EMAIL_PORT = "127.0.0.1", int(os.environ["CONSOLE_TEST_SMTP_PORT"])
 EMAIL_USE_TLS = EMAIL_USE_SSL = False
 EMAIL_TIMEOUT = 30
-CONSOLE_PORT, CONSOLE_WORKERS = int(os.environ.get("CONSOLE_TEST_PORT", "8000")), 1
-# In front of all: the wire answers before the middlewares of pages.
-MIDDLEWARE.insert(0, "kaizala_console.tests.dying.DyingMiddleware")
