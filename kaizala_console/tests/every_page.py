@@ -155,6 +155,7 @@ PAGES: dict[str, list[Visit]] = {
             "connectors:owner_transfer", DEVELOPER, form={"email": "nobody", "typed": ""}, status=400, state="refused"
         ),
         *_each(DEVELOPER, "credentials", "secret_end_date", "secret_revoke", app="connectors"),
+        Visit("connectors:credentials", DEVELOPER, ids={"connector_id": "another_id"}),
         *_each(DEVELOPER, "leak", "keys", "key_add", app="connectors"),
         Visit("connectors:keys", DEVELOPER, ids={"connector_id": "another_id"}),
         Visit("connectors:key_remove", DEVELOPER, ids={"connector_id": "another_id"}),
@@ -196,6 +197,8 @@ PAGES: dict[str, list[Visit]] = {
         *_each(DEVELOPER, "webhooks", "webhook", "webhook_delivery", "webhook_settings", app="connectors"),
         Visit("connectors:webhooks", DEVELOPER, ids={"connector_id": "fresh_id"}),
         Visit("connectors:webhook_handoffs", DEVELOPER),
+        Visit("connectors:webhook_handoffs", DEVELOPER, ids={"connector_id": "fresh_id"}),
+        Visit("connectors:webhook_settings", DEVELOPER, ids={"webhook_id": "paused_webhook_id"}),
         Visit("connectors:webhook", DEVELOPER, ids={"webhook_id": "handoff_webhook_id"}, state="handoffs"),
         Visit("connectors:webhook_settings", DEVELOPER, ids={"webhook_id": "handoff_webhook_id"}, state="handoffs"),
         Visit("connectors:webhook", DEVELOPER, ids={"webhook_id": "paused_webhook_id"}),

@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.urls import Resolver404, resolve
-from playwright.sync_api import Locator, Page, Request, expect
+from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from accounts.sandbox import SandboxIdentity
@@ -52,8 +51,27 @@ STOP = f"""(wanted) => {{
   }}
   window.stopBefore = nodes.length ? {{ at, nodes, words, drawn: drawn(nodes) }} : null;
   const seen = at === document.body || ({IS_SEEN})();
-  return {{ arrived: at === wanted, gone: !wanted.isConnected, words, same, seen }};
+  (window.stops ??= new Set()).add(at);
+  const isFolded = at.matches("details:not([open]) > summary"), isWithin = !!at.closest("main");
+  return {{ arrived: at === wanted, gone: !wanted?.isConnected, words, same, seen, isFolded, isWithin }};
 }}"""
+# Of what can be used within the page, what no Tab has come to. Of radio buttons of one name, one is a stop.
+LEFT_OUT = """() => {
+  const wanted = ":is(a[href], button, input, select, textarea, summary, [tabindex='0'])";
+  const alike = (one) => (one.type === "radio" ? [...document.getElementsByName(one.name)] : [one]);
+  const isThere = (one) => one.tabIndex >= 0 && !one.disabled && one.checkVisibility({ visibilityProperty: true });
+  return [...document.querySelectorAll(`main ${wanted}`)]
+    .filter((one) => isThere(one) && !alike(one).some((each) => window.stops.has(each)))
+    .map((one) => one.outerHTML.slice(0, 120));
+}"""
+# Where the buttons send a form to that Tab has come to.
+SENT_TO = """() => [...(window.stops || [])].flatMap((one) => {
+  const form = one.matches("button:not([type=button]), input[type=submit]") && one.form;
+  const method = form && (one.getAttribute("formmethod") || form.getAttribute("method") || "get").toLowerCase();
+  const address = method === "post" && (one.getAttribute("formaction") || form.getAttribute("action") || "");
+  return [...(method === "post" ? [address] : []), one.closest("[hx-post]")?.getAttribute("hx-post")]
+    .filter((each) => each !== undefined && each !== null).map((each) => new URL(each, location.href).pathname);
+})"""
 # Before a key. What a new document does not know of: that a key was pressed on something of this very document, and
 # whether that leads to another. `leaving` is said at once; the other document comes when the server has answered.
 NOTE = """() => {
@@ -73,10 +91,18 @@ AT_THE_SKIP_LINK = f"() => document.activeElement.matches('.skip-link') && ({IS_
 PinOf = Callable[[str], str]
 
 
+def door_at(path: str) -> str:
+    """The name of the page there; of a door of the protocol, none."""
+    try:
+        return resolve(path).view_name
+    except Resolver404:
+        return ""
+
+
 class Typist:
     """One person with one keyboard. `identity`: whom the sandbox signs in; `pin_of(number)`: the PIN on their phone.
 
-    `doors` are the names of the pages to which they have sent a form.
+    `doors` are the names of the pages to whose forms they have walked.
     """
 
     def __init__(self, page: Page, pin_of: PinOf, identity: SandboxIdentity | None = None, number: str = "") -> None:
@@ -84,14 +110,6 @@ class Typist:
         self.number = identity.number if identity else number
         self.faults: list[str] = []
         self.doors: set[str] = set()
-        page.on("request", self._note_door)
-
-    def _note_door(self, request: Request) -> None:
-        if request.method == "POST" and request.is_navigation_request():
-            try:
-                self.doors.add(resolve(urlsplit(request.url).path).view_name)
-            except Resolver404:  # a door of the protocol
-                return
 
     # Keys -------------------------------------------------------------------------------------------------------------
 
@@ -104,14 +122,32 @@ class Typist:
             if stop["gone"]:  # not yet looked for, or swapped for another
                 sought = wanted.first.element_handle()
             stop = self.page.evaluate(STOP, sought)
-            if presses and not stop["seen"] and not self.is_seen():
-                self.faults.append(f"{self.page.url}: one does not see the focus at {stop['words']}")
-            if stop["same"]:
-                self.faults.append(f"{self.page.url}: it looks the same without the focus: {stop['same']}")
+            if presses:
+                self._note_faults(stop)
             if stop["arrived"]:
                 return
             self.page.keyboard.press("Shift+Tab" if back else "Tab")
         raise AssertionError(f"{wanted} is out of reach at {self.page.url}, the last stop was {stop['words']}")
+
+    def _note_faults(self, stop: dict[str, Any]) -> None:
+        if not stop["seen"] and not self.is_seen():
+            self.faults.append(f"{self.page.url}: one does not see the focus at {stop['words']}")
+        if stop["same"]:
+            self.faults.append(f"{self.page.url}: it looks the same without the focus: {stop['same']}")
+
+    def walk(self) -> list[str]:
+        """Tab, from the beginning of what is the page's own to its end; opens what is folded. What it left out."""
+        self.page.locator("main").focus()
+        for _press in range(MOST):
+            self.page.keyboard.press("Tab")
+            stop = self.page.evaluate(STOP, None)
+            if not stop["isWithin"]:
+                break
+            self._note_faults(stop)
+            if stop["isFolded"]:
+                self.page.keyboard.press("Space")
+        self.doors |= {name for path in self.page.evaluate(SENT_TO) if (name := door_at(path))}
+        return [f"{self.page.url}: no Tab comes to {each}" for each in self.page.evaluate(LEFT_OUT)]
 
     def press(self, wanted: Locator, key: str = "Enter", *, back: bool = False) -> None:
         """Reaches it, and presses it."""

@@ -14,7 +14,7 @@ from accounts.models import AuditEvent, AuthenticatorApp, User
 from accounts.sandbox import BY_KEY
 from accounts.services import phones, reauthentication
 from accounts.tests import factories as people
-from connectors.models import AccessRequest, CompatibilityQuirkDay, Connector, Grant, LeakReport
+from connectors.models import AccessRequest, CompatibilityQuirkDay, Connector, Grant, LeakReport, Webhook
 from connectors.permissions import PERMISSIONS
 from connectors.services import (
     access_requests,
@@ -159,6 +159,7 @@ def _in_the_group(world: World) -> None:
         "beside_id": group_called("Service Notices").pk,
         "follower_id": group_called("Service Notices").subscriptions.earliest("pk").person_id,
         "attribute_id": directory.add_attribute(name="Department", by=world.organisation_admin).pk,
+        "second_attribute_id": directory.add_attribute(name="Location", by=world.organisation_admin).pk,
         "empty_group_id": group_called("Sunday Cricket").pk,
         "person_id": person_of(world.member).pk,
     }
@@ -267,6 +268,7 @@ def _webhooks(world: World) -> None:
     troubled = eventful(grant)
     paused = quiet(grant, url="https://stock.example.org/hook", event_types=["JobResponse"])
     management.pause(webhook=paused, by=world.developer)
+    Webhook.objects.filter(pk=paused.pk).update(secret_shown_at=clock.now())
     still = quiet(grant, url="https://still.example.org/hook", callback_context="")
     world.facts |= {
         "webhook_id": troubled.pk,
