@@ -1,5 +1,7 @@
 """The repository keeps its own rules: migrations, a safe configuration, and nothing of one machine in it."""
 
+from __future__ import annotations
+
 import os
 import re
 import subprocess
@@ -27,21 +29,16 @@ def own_files() -> list[Path]:
     return [path for path in ROOT.rglob("*") if path.is_file() and not made & set(path.relative_to(ROOT).parts)]
 
 
-def is_vendored(path: Path) -> bool:
-    return "vendor" in path.relative_to(ROOT).parts
-
-
 @pytest.mark.django_db
 def test_every_change_of_a_model_has_its_migration() -> None:
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
 
 
 def test_a_production_configuration_passes_every_check_of_django(tmp_path: Path) -> None:
-    environment = PRODUCTION | {"PATH": os.environ["PATH"], "CONSOLE_DATA_DIR": str(tmp_path)}
     result = subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
         cwd=ROOT,
-        env=environment,
+        env=PRODUCTION | {"PATH": os.environ["PATH"], "CONSOLE_DATA_DIR": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
@@ -63,7 +60,7 @@ def test_nothing_of_one_machine_stands_in_the_repository() -> None:
     forbidden = re.compile("|".join([*(rf"(?<![\w.$}}]){path}" for path in paths), *hosts]))
     found = []
     for path in own_files():
-        if is_vendored(path):
+        if "vendor" in path.relative_to(ROOT).parts:
             continue
         try:
             text = path.read_text(encoding="utf-8")
@@ -73,60 +70,20 @@ def test_nothing_of_one_machine_stands_in_the_repository() -> None:
     assert found == []
 
 
-PINS = ("requirements", "requirements-s3", "requirements-dev")
-_PIN = re.compile(r"^([A-Za-z0-9_.-]+)(?:\[.*?\])?==([^\s\\]+)", re.MULTILINE)
-
-
-def pins_of(name: str) -> dict[str, str]:
-    found = _PIN.findall((ROOT / name).read_text(encoding="utf-8"))
-    return {re.sub("[-_.]+", "-", package).lower(): version for package, version in found}
-
-
-@pytest.mark.parametrize("name", PINS)
-def test_every_direct_requirement_is_pinned_says_why_it_is_there_and_is_locked(name: str) -> None:
-    lines = (ROOT / f"{name}.in").read_text().splitlines()
-    for line in (line for line in lines if line and not line.startswith(("#", "-r "))):
-        assert re.fullmatch(r"[A-Za-z0-9_.-]+(\[[a-z0-9,]+\])?==\S+ +# \S.*", line), line
-    assert pins_of(f"{name}.in").items() <= pins_of(f"{name}.txt").items(), "run make pins"
-
-
-@pytest.mark.parametrize("name", PINS)
-def test_every_locked_package_has_its_hashes_and_names_no_index(name: str) -> None:
-    text = (ROOT / f"{name}.txt").read_text()
-    for block in re.split(r"\n(?=[A-Za-z0-9])", text)[1:]:
-        locked = r"[A-Za-z0-9_.-]+(?:\[[a-z0-9,]+\])?==\S+ \\\n    --hash=sha256:[0-9a-f]{64}"
-        assert re.match(locked, block), block[:80]
-    assert "://" not in text
-    assert "--index" not in text
-
-
-def test_what_is_locked_together_agrees() -> None:
-    run, s3, dev = (pins_of(f"{name}.txt") for name in PINS)
-    assert run.items() <= s3.items() <= dev.items()
-    assert "boto3" not in run, "buckets are for those who have one"
-
-
-def test_the_environment_is_the_one_that_is_pinned() -> None:
-    from importlib.metadata import version
-
-    for package, pinned in pins_of("requirements-dev.txt").items():
-        assert version(package) == pinned, f"{package}: run make setup"
-
-
 def test_every_service_of_the_compose_file_tells_its_health_and_takes_secrets_from_files() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     services = compose["services"]
-    assert {"web", "worker", "beat", "postgres", "redis"} <= set(services)
-    for name in ("web", "worker", "worker-mail", "worker-sms", "worker-webhooks", "beat", "postgres", "redis"):
+    consoles = ("web", "worker", "worker-mail", "worker-sms", "worker-webhooks", "beat")
+    for name in (*consoles, "postgres", "redis"):
         assert services[name]["healthcheck"]["test"], name
-    for name in ("web", "worker", "worker-mail", "worker-sms", "worker-webhooks", "beat"):
+    for name in consoles:
         environment = services[name]["environment"]
         keys = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "CREDENTIAL_PEPPERS", "ACCESS_TOKEN_KEYS", "ENCRYPTION_KEYS")
         for variable in (*keys, "TWILIO_AUTH_TOKEN"):
             assert variable not in environment
             path = environment[f"{variable}_FILE"]
             assert path.removeprefix("/run/secrets/") in services[name]["secrets"]
-            assert services[name]["read_only"] is True
+        assert services[name]["read_only"] is True
         assert services[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
     queues = [part for service in services.values() for part in service.get("command", []) if "--queues=" in part]
     assert sorted(queues) == [f"--queues={queue}" for queue in sorted(QUEUES)], "each queue has a worker of its own"
@@ -141,6 +98,48 @@ def test_the_image_does_not_run_as_root() -> None:
     assert not re.search(r"^(ENV|ARG) .*(SECRET|TOKEN|PASSWORD)", last_stage, re.MULTILINE)
 
 
-@pytest.mark.parametrize("script", ["scripts/setup", "scripts/find-python", "scripts/check", ".ci/run", "manage.py"])
-def test_what_make_calls_can_be_executed(script: str) -> None:
-    assert os.access(ROOT / script, os.X_OK)
+# What make calls first --------------------------------------------------------------------------------------------
+
+
+def fake_python(folder: Path, name: str, *, is_new: bool, has_venv: bool = True) -> Path:
+    """A program that answers the two questions of scripts/find-python as a Python of that kind would."""
+    path = folder / name
+    path.write_text(
+        "#!/bin/sh\n"
+        f'case "$2" in *version_info*) exit {0 if is_new else 1} ;; *ensurepip*) exit {0 if has_venv else 1} ;; esac\n'
+        f"echo {path}\n"
+    )
+    path.chmod(0o755)
+    return path
+
+
+def find(path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Runs the script where the given folder comes first."""
+    environment = {"PATH": f"{path}:/usr/bin:/bin", "HOME": str(path)} | variables
+    return subprocess.run(
+        ["/bin/sh", "scripts/find-python"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize(("is_new", "has_venv"), [(False, True), (True, False)])
+def test_another_python_is_found_when_python3_is_too_old_or_cannot_make_environments(
+    tmp_path: Path, is_new: bool, has_venv: bool
+) -> None:
+    fake_python(tmp_path, "python3", is_new=is_new, has_venv=has_venv)
+    newer = fake_python(tmp_path, "python3.14", is_new=True)
+    assert find(tmp_path).stdout.strip() == str(newer)
+
+
+def test_a_missing_venv_module_is_told_with_the_package_to_install(tmp_path: Path) -> None:
+    python = fake_python(tmp_path, "only", is_new=True, has_venv=False)
+    result = find(tmp_path, PYTHON=str(python))
+    assert result.returncode == 1
+    assert "apt-get install python3-venv" in result.stderr
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_named_python_that_is_too_old_or_not_there_is_refused(tmp_path: Path, exists: bool) -> None:
+    python = fake_python(tmp_path, "old", is_new=False) if exists else tmp_path / "nothing"
+    result = find(tmp_path, PYTHON=str(python))
+    assert result.returncode == 1
+    assert "is no Python 3.11 or later" in result.stderr
