@@ -1,4 +1,4 @@
-"""Help inside the console: every page is there, leads on, is found by a word, and names only what there is."""
+"""Help inside the console: every page is there, leads on, and is found by a word; and what pages show first fits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
+from accounts import sandbox
 from accounts.models import User
+from accounts.tests.factories import make_user
 from kaizala_console.help import PAGES
 
 pytestmark = pytest.mark.django_db
@@ -43,3 +45,19 @@ def test_another_page_is_not_there(member: User, browser_of: Browser, path: str)
 @pytest.mark.parametrize("path", ["", "tokens/"])
 def test_who_is_signed_out_signs_in_first(path: str) -> None:
     assert Client().get(f"/console/help/{path}")["Location"].startswith("/accounts/login/?next=")
+
+
+def test_the_steps_of_a_developer_are_not_those_of_an_organisation_admin(
+    organisation_admin: User, developer: User, browser_of: Browser
+) -> None:
+    assert "Five steps to connect your program" in browser_of(developer).get("/console/").content.decode()
+    assert "Five steps to connect your program" not in browser_of(organisation_admin).get("/console/").content.decode()
+
+
+def test_the_sandbox_fills_in_the_number_of_its_own_people_alone(developer: User, browser_of: Browser) -> None:
+    identity = sandbox.BY_KEY["developer"]
+    known = make_user(identity.name, developer.organisation, number=None)
+    assert identity.number not in browser_of(known).get("/console/phones/add/").content.decode()
+    User.objects.filter(pk=known.pk).update(subject=identity.subject)
+    known.refresh_from_db()
+    assert identity.number in browser_of(known).get("/console/phones/add/").content.decode()

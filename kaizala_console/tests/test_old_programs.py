@@ -18,10 +18,15 @@ import pytest
 import requests
 
 from accounts import queries
-from accounts.models import Organisation, SandboxSms
-from connectors.models import Connector, Webhook
+from accounts.models import Organisation, SandboxSms, User
+from connectors.models import Bot, Connector, Grant, RefreshToken, Webhook
 from connectors.services import oauth
-from groups.models import Action, Group, MediaFile, Message
+from groups import access
+from groups.models import Action, Group, GroupBot, MediaFile, Message, Reaction
+from groups.queries import actions
+from groups.queries import groups as queries_of_groups
+from groups.queries.actions import Viewer
+from groups.services import connectors
 from kaizala_console.demo import connector as demo_connector
 from kaizala_console.demo import organisation as demo
 from kaizala_console.tests.ports import free_port
@@ -91,6 +96,116 @@ def pin_of(number: str) -> str:
     found = re.search(r"\b\d{6}\b", text)
     assert found is not None
     return found.group()
+
+
+def run(program: str, console: str, *arguments: str) -> list[str]:
+    """The lines that it printed, when nothing is said to it."""
+    return end(start(program, console, *arguments))
+
+
+@pytest.mark.postgresql
+def test_a_program_from_2019_runs_with_only_its_host_changed(console: str, given: dict[str, Any]) -> None:
+    lines = run("shift_bot.py", console, *credentials_of(given))
+    assert lines[0].startswith("SCOPES 26 UNTIL 1")
+    assert lines[1] == f"I AM Farah Khan {demo.ORGANISATION_ADMIN.number}"
+    group = Group.objects.get(pk=given["groupId"])
+    sub_group = queries_of_groups.list_sub_groups(group).get()
+    assert f"GROUP {group.name} Admin 11 7" in lines
+    assert f"GROUP {sub_group.name} Admin 4 4" in lines
+    # What it was told, stands in the groups, to the letter.
+    messages = {str(message.pk): message for message in Message.objects.filter(group__in=[group, sub_group])}
+    posted = [line.split()[1:] for line in lines if line.startswith("POSTED")]
+    assert {reference: group_id for group_id, reference in posted} == {
+        reference: str(message.group_id) for reference, message in messages.items()
+    }
+    text = Message.objects.get(group=sub_group).text
+    assert text.startswith('It’s your "shift plan" \\ für heute\nFarah Khan, ')
+    assert Message.objects.get(group=group).connector_id is not None
+
+
+@pytest.mark.postgresql
+def test_its_message_is_seen_in_the_group(console: str, given: dict[str, Any]) -> None:
+    run("shift_bot.py", console, *credentials_of(given))
+    group = Group.objects.get(pk=given["groupId"])
+    member = User.objects.get(subject=demo.MEMBER.subject)
+    found = access.require_member(member, group.pk)
+    (message,) = actions.timeline(found, Viewer.of(found, access.list_held_people(member))).items
+    assert isinstance(message, Message)
+    assert message.text.startswith("It’s your")
+    assert message.connector is not None
+    assert (message.person.name, message.connector.name[:14]) == ("Farah Khan", "Demo connector")
+
+
+@pytest.mark.postgresql
+def test_the_first_use_of_the_token_is_noted_once(console: str, given: dict[str, Any]) -> None:
+    tokens = RefreshToken.objects.filter(grant__connector_id=given["connectorId"], grant__kind=Grant.Kind.GROUP)
+    assert tokens.get().first_used_at is None
+    run("shift_bot.py", console, *credentials_of(given))
+    first = tokens.get()
+    assert first.first_used_at is not None
+    assert first.first_used_from == "127.0.0.1"
+    run("shift_bot.py", console, *credentials_of(given))
+    assert tokens.get().first_used_at == first.first_used_at
+
+
+@pytest.mark.postgresql
+def test_an_organisation_admins_token_reaches_every_group_of_the_organisation(
+    console: str, given: dict[str, Any]
+) -> None:
+    lines = run("shift_bot.py", console, *credentials_of(given, "tenantRefreshToken"))
+    shown = sum(line.startswith("POSTED") for line in lines)
+    organisation = demo.get_user(demo.ORGANISATION_ADMIN).organisation
+    assert shown == Group.objects.filter(organisation=organisation).count() == len(demo.PLANS) - 1 + 2
+
+
+@pytest.mark.postgresql
+def test_the_program_is_out_from_one_request_to_the_next(console: str, given: dict[str, Any]) -> None:
+    headers = {
+        "applicationId": given["connectorId"],
+        "applicationSecret": given["connectorSecret"],
+        "refreshToken": given["refreshToken"],
+    }
+    token = requests.get(f"{console}/v1/accessToken", headers=headers, timeout=10).json()["accessToken"]
+    groups = f"{console}/v1/groups"
+    assert requests.get(groups, headers={"accessToken": token}, timeout=10).status_code == 200
+    grant = Grant.objects.get(connector_id=given["connectorId"], kind=Grant.Kind.GROUP)
+    connectors.remove_connector(
+        group=Group.objects.get(pk=given["groupId"]), grant=grant, by=demo.get_user(demo.ORGANISATION_ADMIN)
+    )
+    answer = requests.get(groups, headers={"accessToken": token}, timeout=10)
+    assert answer.status_code == 401
+    assert "Token validation failed due to unknown reason!" in answer.json()["message"]
+    answer = requests.get(f"{console}/v1/accessToken", headers=headers, timeout=10)
+    assert (answer.status_code, answer.json()["errorCode"]) == (401, "InvalidToken")
+    assert given["refreshToken"] not in answer.text
+
+
+def test_a_program_makes_its_bot_once_and_speaks_as_the_bot(console: str, given: dict[str, Any]) -> None:
+    bot_of = (*credentials_of(given), given["groupId"])
+    made, scopes, posted = run("rota_bot.py", console, *bot_of)
+    bot = Bot.objects.get()
+    assert (made, bot.name, bot.picture_url) == (f"MADE {bot.pk}", 'Rota\'s "bot"', "")
+    assert "textmessage.write" in scopes
+    assert "group" not in scopes
+    group = Group.objects.get(pk=given["groupId"])
+    message = Message.objects.get(pk=posted.removeprefix("POSTED "))
+    assert (message.group, message.bot, message.text) == (group, bot, "Good morning, it’s the bot")
+    again = run("rota_bot.py", console, *bot_of)
+    assert [line.split()[0] for line in again] == ["SCOPES", "POSTED"]
+    assert GroupBot.objects.get().group == group
+    assert run("rota_bot.py", console, *bot_of, "delete") == [f"DELETED {bot.pk}"]
+    assert run("rota_bot.py", console, *bot_of)[0].startswith("MADE ")
+    assert Message.objects.filter(bot=bot).count() == 2
+
+
+def test_a_program_likes_comments_and_counts(console: str, given: dict[str, Any]) -> None:
+    assert run("applause.py", console, *credentials_of(given), given["groupId"]) == [
+        "SAME LIKE True",
+        "COMMENTS 60 60 it’s 59 \\ 'fine'",
+        "COUNTS 1 60",
+        "SUMMARY True 60",
+    ]
+    assert Reaction.objects.count() == 61
 
 
 def test_a_program_in_python_that_does_nearly_everything(console: str, given: dict[str, Any]) -> None:

@@ -1,13 +1,16 @@
-"""What every page gets around it: headers, a request id, and a page for what went wrong."""
+"""What every page gets around it: headers, a request id, and a page for what went wrong; and allauth's own pages."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
-from django.test import Client
+from django.template.loader import get_template
+from django.test import Client, RequestFactory
 from django.urls import include, path
 
 from accounts.models import User
@@ -15,7 +18,6 @@ from accounts.views.decorators import signed_in
 from kaizala_console.lib import request_context
 from kaizala_console.lib.errors import (
     Conflict,
-    ConsoleError,
     GatewayDown,
     NotAllowed,
     NotFound,
@@ -23,13 +25,16 @@ from kaizala_console.lib.errors import (
     TooSoon,
 )
 
-ERRORS: dict[str, ConsoleError] = {
+ERRORS: dict[str, Exception] = {
     "rule": RuleBroken("A name has 1 to 60 characters."),
     "right": NotAllowed("Only its owner may do this."),
     "nothing": NotFound(),
     "late": Conflict("Asha claimed it at 14:05."),
     "often": TooSoon("Wait 20 seconds.", retry_after=20),
     "down": GatewayDown("The mail server does not answer."),
+    "refused": PermissionDenied(),
+    "suspect": SuspiciousOperation("a secret detail"),
+    "broken": RuntimeError("a secret detail"),
 }
 
 
@@ -70,13 +75,20 @@ SAME_ORIGIN = {"Origin": "http://testserver", "Referer": "http://testserver/cons
         ("late", 409, "Asha claimed it at 14:05."),
         ("often", 429, "Wait 20 seconds."),
         ("down", 503, "The mail server does not answer."),
+        ("refused", 403, "You don’t have access"),
+        ("suspect", 400, "could not read this request"),
+        ("broken", 500, "Something went wrong on our side"),
     ],
 )
-def test_what_a_service_raises_becomes_a_page_that_says_it(client: Client, how: str, status: int, told: str) -> None:
-    answer = client.get(f"/console/test/fails/{how}/")
+def test_what_is_raised_becomes_a_page_that_says_it_with_a_way_on(how: str, status: int, told: str) -> None:
+    answer = Client(raise_request_exception=False).get(f"/console/test/fails/{how}/")
+    page = answer.content.decode()
     assert answer.status_code == status
-    assert told in answer.content.decode()
-    assert "no-store" in answer.headers["Cache-Control"]
+    assert told in page
+    assert "Go to Home" in page
+    assert "a secret detail" not in page
+    if how in ("rule", "right", "late", "often", "down"):
+        assert "no-store" in answer.headers["Cache-Control"]
 
 
 def test_not_yours_is_the_very_page_of_not_there(client: Client) -> None:
@@ -186,3 +198,25 @@ def test_too_soon_says_when_for_programs_too(client: Client) -> None:
 def test_a_script_that_asks_there_gets_no_page(client: Client) -> None:
     assert not client.get("/console/settings/mail/", headers={"HX-Request": "true"}).content
     assert not client.delete("/console/settings/mail/").content
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "account/account_inactive.html",
+        "account/signup_closed.html",
+        "socialaccount/authentication_error.html",
+        "socialaccount/login_cancelled.html",
+    ],
+)
+def test_each_dead_end_of_the_sign_in_has_a_way_on(rf: RequestFactory, name: str) -> None:
+    assert 'href="/accounts/login/"' in get_template(name).render({}, rf.get("/"))
+
+
+def test_where_the_console_has_a_page_of_its_own_allauths_leads_there(
+    browser_of: Callable[[User], Client], developer: User
+) -> None:
+    browser, theirs = browser_of(developer), "/accounts/3rdparty/"
+    for answer in (browser.get(theirs), browser.post(theirs, {"account": "1"})):
+        assert (answer.status_code, answer["Location"]) == (302, "/console/settings/")
+    assert browser.get("/console/").status_code == 200, "nobody was signed out by it"
