@@ -13,7 +13,7 @@ from accounts.services import notifications, pins, sessions
 BEAT_SCHEDULE = {
     "accounts-sweep-notices": {"task": "accounts.tasks.sweep_notices", "schedule": 60.0},
     "accounts-sweep-pins": {"task": "accounts.tasks.sweep_pins", "schedule": 60.0},
-    "accounts-chain-audit": {"task": "accounts.tasks.chain_audit", "schedule": 5.0, "options": {"expires": 5}},
+    "accounts-chain-audit": {"task": "accounts.tasks.chain_audit", "schedule": 1.0, "options": {"expires": 60}},
     "accounts-forget-old-pins": {"task": "accounts.tasks.forget_old_pins", "schedule": 3600.0},
     "accounts-forget-old-sessions": {"task": "accounts.tasks.forget_old_sessions", "schedule": 3600.0},
 }
@@ -54,5 +54,5 @@ def forget_old_sessions(**kwargs: Any) -> None:
 
 @shared_task(name="accounts.tasks.chain_audit", acks_late=True, soft_time_limit=240, time_limit=300)
 def chain_audit(**kwargs: Any) -> None:
-    """Chains the audit events of the last seconds, and signs how far the chain goes."""
+    """Chains the audit events of the last second, and signs how far the chain goes."""
     chain.chain()

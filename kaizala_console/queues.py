@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 from kombu.exceptions import KombuError, OperationalError
 
-from accounts.models import Notice, SmsMessage
+from accounts.models import AuditEvent, Notice, SmsMessage
 from connectors.models import WebhookDelivery
 from groups.models import BulkJob
 from kaizala_console.celery import QUEUES, app, get_last_sent, get_worker_heartbeat
@@ -64,11 +64,13 @@ def list_queues() -> list[Queue]:
     now = clock.now()
     notices, pins = Notice.objects.filter(next_attempt_at__isnull=False), SmsMessage.objects
     deliveries, jobs = WebhookDelivery.objects, BulkJob.objects
+    events = AuditEvent.objects.filter(position__isnull=True)
     return [
         _queue("notices", _("Mails and SMS"), notices, Notice.objects.due(now), now),
         _queue("pins", _("PINs"), pins.waiting(), pins.due(now), now),
         _queue("webhooks", _("Webhook deliveries"), deliveries.waiting(), deliveries.due(now), now),
         _queue("bulk", _("Bulk uploads"), jobs.going(), jobs.due(now), now, since="created_at"),
+        _queue("audit", _("Audit events to chain"), events, events, now, since="at"),
     ]
 
 

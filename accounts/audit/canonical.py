@@ -15,7 +15,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 FIELDS = (
@@ -56,23 +56,34 @@ def to_export_value(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 
-def find_faults(lines: Iterable[str]) -> list[str]:
-    """What is wrong with an exported JSON Lines file: one sentence a fault; none when every event is as it was.
+class Verdict(NamedTuple):
+    """A sentence a fault, and one about the events that nothing can be said of yet; empty when there are none."""
+
+    faults: list[str]
+    unchained: str
+
+
+def verify_lines(lines: Iterable[str]) -> Verdict:
+    """What is wrong with an exported JSON Lines file.
 
     An export may leave events out (a filter, somebody's rights); so a gap in the positions is no fault by itself, but
-    neighbours must be linked.
+    neighbours must be linked. What was not chained yet when it was exported has no position.
     """
     faults: list[str] = []
+    unchained = 0
     before: dict[str, Any] | None = None
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
             event = json.loads(line)
+            if event["position"] is None:
+                unchained += 1
+                continue
             position = int(event["position"])
             intact = compute_hash(event, event["previous_hash"]) == event["hash"]
         except (ValueError, KeyError, TypeError):
-            faults.append(f"Line {number} is no event of this console's export, or not chained yet.")
+            faults.append(f"Line {number} is no event of this console's export.")
             before = None
             continue
         if not intact:
@@ -83,7 +94,8 @@ def find_faults(lines: Iterable[str]) -> list[str]:
         if not linked:
             faults.append(f"Line {number}: event {event['id']} does not follow from the one before it.")
         before = event
-    return faults
+    says = f"Not chained yet when they were exported: {unchained} events. Nothing shows whether they were changed."
+    return Verdict(faults, says if unchained else "")
 
 
 def main(arguments: list[str]) -> int:
@@ -93,11 +105,11 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         with Path(arguments[0]).open(encoding="utf-8") as file:
-            faults = find_faults(file)
+            faults, unchained = verify_lines(file)
     except (OSError, UnicodeDecodeError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    sys.stdout.writelines(f"{fault}\n" for fault in faults)
+    sys.stdout.writelines(f"{says}\n" for says in (*faults, unchained) if says)
     sys.stdout.write("NOT intact.\n" if faults else "Intact: every event is as it was written.\n")
     return 1 if faults else 0
 

@@ -1,7 +1,7 @@
 """The audit trail as a chain of hashes, made by the worker: `verify` says where somebody changed it.
 
-`record` writes an event in the transaction of its act. The worker gives it its position and its hash some seconds
-later, and signs how far the chain goes. See docs/adr/0020-audit-chain.md.
+`record` writes an event in the transaction of its act. The worker gives it its position and its hash within a second,
+and signs how far the chain goes. See docs/adr/0020-audit-chain.md.
 """
 
 from __future__ import annotations

@@ -73,6 +73,12 @@ def list_in_chain_order(scope: AuditScope, *, size: int, only: Q | None = None, 
     return sorted(found, key=lambda event: event.position or 0)[:size]
 
 
+def find_unchained(scope: AuditScope, *, only: Q) -> set[int]:
+    """The ids of the events of the scope that match `only` and are not chained yet: those of the last second."""
+    unchained = AuditEvent.objects.filter(only, position__isnull=True)
+    return {pk for condition in scope for pk in unchained.filter(condition).values_list("pk", flat=True)}
+
+
 def list_recent(scope: AuditScope, *, only: Q, size: int, among: int) -> list[AuditEvent]:
     """The `size` newest that match `only`, of the last `among` events of each condition: however long the trail is.
 

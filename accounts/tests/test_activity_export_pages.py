@@ -13,7 +13,7 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from accounts.audit import canonical, chain
+from accounts.audit import canonical, chain, queries
 from accounts.audit.events import EventType
 from accounts.audit.record import record
 from accounts.models import AuditEvent, User
@@ -55,8 +55,9 @@ def test_json_lines_hold_the_chain_and_verify_without_the_console(
     response = export(browser_of(organisation_admin), "jsonl")
     assert response.headers["Cache-Control"] == "private, no-store"
     found = lines(response)
-    assert [json.loads(line)["after"].get("n") for line in found] == list(range(7))
-    assert canonical.find_faults(found) == []
+    assert [json.loads(line)["after"].get("n") for line in found[:7]] == list(range(7))
+    assert [json.loads(line)["tag"] for line in found[7:]] == [EventType.AUDIT_EXPORTED]
+    assert canonical.verify_lines(found[:7]) == ([], "")
 
 
 def test_acts_that_overlapped_leave_in_the_order_of_the_chain(
@@ -72,17 +73,42 @@ def test_acts_that_overlapped_leave_in_the_order_of_the_chain(
     long.save(force_insert=True)
     act(organisation_admin)
     found = lines(export(browser_of(organisation_admin), "jsonl"))
-    assert [json.loads(line)["position"] for line in found] == list(range(1, 8))
-    assert canonical.find_faults(found) == []
+    assert [json.loads(line)["position"] for line in found] == [*range(1, 8), None]
+    assert canonical.verify_lines(found).faults == []
 
 
-def test_what_is_not_chained_yet_is_left_for_the_next_export(browser_of: Browser, organisation_admin: User) -> None:
+def test_what_is_not_chained_yet_comes_last_and_without_a_place(
+    browser_of: Browser, organisation_admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity, "SLICE", 2)
     act(organisation_admin, 2)
-    act(organisation_admin, is_chained=False)
+    act(organisation_admin, 4, is_chained=False)
     found = lines(export(browser_of(organisation_admin), "jsonl"))
-    assert len(found) == 2
-    assert canonical.find_faults(found) == []
-    assert len(lines(export(browser_of(organisation_admin), "csv"))) == 1 + 5
+    assert [json.loads(line)["position"] for line in found] == [1, 2, *[None] * 5]
+    verdict = canonical.verify_lines(found)
+    assert (verdict.faults, "5 events" in verdict.unchained) == ([], True)
+    rows = list(csv.DictReader(lines(export(browser_of(organisation_admin), "csv"))))
+    assert [row["position"] for row in rows] == ["1", "2", *[""] * 6]
+
+
+@pytest.mark.parametrize("when", ["on the way", "at the end of the chain"])
+def test_what_the_worker_chains_while_the_file_is_written_is_in_it_once(
+    browser_of: Browser, organisation_admin: User, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    act(organisation_admin, 2)
+    act(organisation_admin, 2, is_chained=False)
+    list_in_chain_order = queries.list_in_chain_order
+
+    def meanwhile(*args: Any, **options: Any) -> list[AuditEvent]:
+        found = list_in_chain_order(*args, **options)
+        if when == "on the way" or not found:
+            chain.chain()
+        return found
+
+    monkeypatch.setattr(queries, "list_in_chain_order", meanwhile)
+    found = lines(export(browser_of(organisation_admin), "jsonl"))
+    assert [json.loads(line)["position"] for line in found] == [1, 2, 3, 4, 5]
+    assert canonical.verify_lines(found) == ([], "")
 
 
 def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(browser_of: Browser, member: User) -> None:

@@ -20,7 +20,7 @@ from accounts.audit.events import EventType
 from accounts.audit.record import SYSTEM, record, record_all
 from accounts.audit.record import event as event_of
 from accounts.models import AuditCheckpoint, AuditEvent, Organisation
-from accounts.tasks import chain_audit
+from accounts.tasks import BEAT_SCHEDULE, chain_audit
 from accounts.tests.factories import make_organisation, make_user
 from kaizala_console.lib import clock, crypto, request_context
 
@@ -290,13 +290,25 @@ def test_a_row_added_at_the_end_with_right_hashes_is_not_signed() -> None:
 # While the worker or a pepper is away ---------------------------------------------------------------------------------
 
 
-def test_while_the_worker_is_stopped_the_verifier_names_what_waits_for_long(travel: Callable[..., Any]) -> None:
-    act(1)
-    assert faults() == []
+def test_while_the_worker_is_stopped_the_verifier_says_how_many_wait_and_since_when(
+    travel: Callable[..., Any],
+) -> None:
+    happen(2)
+    since = clock.now()
+    act(3)
     travel(minutes=11)
-    assert faults() == [("unchained", None)]
+    act(1)
+    out = StringIO()
+    call_command("verify_audit", stdout=out)
+    assert f"Not chained yet: 4 events, the oldest of {since:%Y-%m-%d %H:%M}" in out.getvalue()
+    assert "Intact" in out.getvalue()
+    assert AuditCheckpoint.objects.get().position == 2, "only the worker chains"
     chain_audit()
-    assert faults() == []
+    assert (faults(), verify.describe_unchained()) == ([], "")
+
+
+def test_the_worker_is_sent_to_it_each_second() -> None:
+    assert BEAT_SCHEDULE["accounts-chain-audit"]["schedule"] == 1.0
 
 
 def test_a_pepper_that_has_left_the_ring_is_named_and_nothing_is_lost(settings: Any) -> None:
@@ -332,11 +344,11 @@ def test_the_command_names_every_fault_and_fails(capsys: pytest.CaptureFixture[s
 def test_an_exported_file_is_verified_without_the_console(tmp_path: Path) -> None:
     happen(3)
     lines = [json.dumps(chain.to_export(event)) for event in AuditEvent.objects.order_by("position")]
-    assert canonical.find_faults(lines) == []
-    assert canonical.find_faults([lines[0], lines[2]]) == [], "a filter may leave events out"
+    assert canonical.verify_lines(lines) == ([], "")
+    assert canonical.verify_lines([lines[0], lines[2]]).faults == [], "a filter may leave events out"
     changed = lines[1].replace('"n": 1', '"n": 7')
-    assert "was changed" in canonical.find_faults([lines[0], changed, lines[2]])[0]
-    assert "order" in canonical.find_faults([lines[1], lines[0]])[0]
+    assert "was changed" in canonical.verify_lines([lines[0], changed, lines[2]]).faults[0]
+    assert "order" in canonical.verify_lines([lines[1], lines[0]]).faults[0]
     file = tmp_path / "export.jsonl"
     file.write_text("\n".join(lines) + "\n")
     verifier = [sys.executable, "-S", "-m", "accounts.audit.canonical", str(file)]

@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django import forms
-from django.db.models import Q
+from django.db.models import F, Q
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -35,6 +35,7 @@ from groups.models import Action, BulkJob, Group, Membership
 from groups.queries import groups as group_queries
 from kaizala_console.dashboard.links import get_current_name, links_for
 from kaizala_console.lib import clock, moments
+from kaizala_console.lib.batches import batched
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.spreadsheets import csv_lines
 
@@ -287,6 +288,7 @@ def _as_json(event: AuditEvent) -> str:
 #
 # Streamed in the order in which things happened, slice by slice, so that its length costs no memory. JSON Lines are in
 # the order of the chain and carry its hashes: `python -m accounts.audit.canonical FILE` verifies them on any machine.
+# What is not chained yet has no position and no hash, and stands at the end of JSON Lines.
 
 
 SLICE = 1000
@@ -353,11 +355,14 @@ def _in_order(scope: queries.AuditScope, only: Q) -> Iterator[AuditEvent]:
 
 
 def _in_the_chain(scope: queries.AuditScope, only: Q) -> Iterator[AuditEvent]:
-    """As `_in_order`, but in the order in which a verifier goes along."""
-    after = 0
+    """As `_in_order`, but in the order in which a verifier goes along; what is not chained yet comes last."""
+    after, unchained = 0, queries.find_unchained(scope, only=only)
     while events := queries.list_in_chain_order(scope, size=SLICE, only=only, after=after):
         yield from events
         after = events[-1].position or 0
+        unchained -= {event.pk for event in events}
+    for some in batched(sorted(unchained), SLICE):
+        yield from AuditEvent.objects.filter(pk__in=some).order_by(F("position").asc(nulls_last=True), "pk")
 
 
 def _json_lines(events: Iterable[AuditEvent]) -> Iterator[str]:
