@@ -94,7 +94,7 @@ def verify_lines(lines: Iterable[str]) -> Verdict:
         if not linked:
             faults.append(f"Line {number}: event {event['id']} does not follow from the one before it.")
         before = event
-    says = f"Not chained yet when they were exported: {unchained} events. Nothing shows whether they were changed."
+    says = f"Events that were not chained yet: {unchained}. Nothing shows whether they were changed."
     return Verdict(faults, says if unchained else "")
 
 

@@ -55,7 +55,7 @@ def describe_unchained() -> str:
     found = AuditEvent.objects.filter(position__isnull=True).aggregate(number=Count("pk"), oldest=Min("at"))
     if not found["number"]:
         return ""
-    return f"Not chained yet: {found['number']} events, the oldest of {found['oldest']:%Y-%m-%d %H:%M:%S} UTC."
+    return f"Events that are not chained yet: {found['number']}, the oldest of {found['oldest']:%Y-%m-%d %H:%M:%S} UTC."
 
 
 class _ChainWalk:

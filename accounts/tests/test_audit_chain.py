@@ -300,8 +300,8 @@ def test_while_the_worker_is_stopped_the_verifier_says_how_many_wait_and_since_w
     act(1)
     out = StringIO()
     call_command("verify_audit", stdout=out)
-    assert f"Not chained yet: 4 events, the oldest of {since:%Y-%m-%d %H:%M}" in out.getvalue()
-    assert "Intact" in out.getvalue()
+    assert f"Events that are not chained yet: 4, the oldest of {since:%Y-%m-%d %H:%M}" in out.getvalue()
+    assert "Intact: the trail of 2 chained events" in out.getvalue()
     assert AuditCheckpoint.objects.get().position == 2, "only the worker chains"
     chain_audit()
     assert (faults(), verify.describe_unchained()) == ([], "")

@@ -28,7 +28,8 @@ class Command(BaseCommand):
             self.stdout.write(self.style.WARNING(unchained))
         if faults:
             raise CommandError("The audit trail is NOT intact.")
-        count = "" if options["file"] else f" of {AuditEvent.objects.count()} events"
+        chained = AuditEvent.objects.filter(position__isnull=False)
+        count = "" if options["file"] else f" of {chained.count()} chained events"
         self.stdout.write(f"Intact: the trail{count} is as the console wrote it.")
 
     def _read_file(self, path: Path) -> canonical.Verdict:
