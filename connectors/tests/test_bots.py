@@ -27,7 +27,6 @@ from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
 
 pytestmark = pytest.mark.django_db
-
 ACTS: dict[str, Callable[[str, AccessContext], Any]] = {
     "change": lambda bot_id, by: bots.change(
         connector=by.connector, bot_id=bot_id, name="Mine", picture_url=None, by=by
@@ -47,6 +46,8 @@ ENDS: dict[str, Callable[[Program, User], Any]] = {
     "suspended": lambda program, admin: connectors.suspend(connector=program.connector, by=program.connector.owner),
     "deleted": lambda program, admin: connectors.delete(connector=program.connector, by=program.connector.owner),
 }
+Browser = Callable[..., Client]
+KEY = {"idempotency_key": "k" * 32}
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -56,10 +57,6 @@ def test_what_ends_the_right_or_the_bot_ends_its_tokens_at_once(
     assert authentication.get_access_context(token)
     ENDS[end](program, group_admin)
     assert refused(token)
-
-
-Browser = Callable[..., Client]
-KEY = {"idempotency_key": "k" * 32}
 
 
 @pytest.fixture
@@ -325,14 +322,6 @@ def test_what_is_refused_stays_in_the_form_with_its_reason(
     assert f"id_{field}_error" in page.content.decode()
     assert f'value="{picture}"' in page.content.decode()
     assert not Bot.objects.exists()
-
-
-def test_a_full_connector_offers_no_more(connector: Connector, developer: User, browser_of: Browser) -> None:
-    Bot.objects.bulk_create(Bot(connector=connector, name=str(n)) for n in range(bots.MOST_BOTS))
-    client = browser_of(developer)
-    assert at("bot_add", connector.pk) not in client.get(at("bots", connector.pk)).content.decode()
-    refused = client.post(at("bot_add", connector.pk), {"name": "One more", **KEY})
-    assert "Delete one that is not needed" in text_of(refused)
 
 
 def test_more_bots_cost_no_more_statements(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,7 +19,6 @@ from accounts.models import User
 from connectors.models import Connector, ConnectorKey, ConnectorSecret
 from connectors.tests import factories
 from connectors.tests.factories import Program
-from connectors.tests.keys import x25519
 from connectors.views import one_time_secrets
 from kaizala_console.tests.looking import findings
 
@@ -47,12 +45,6 @@ def create(page: Page) -> None:
     expect(page.get_by_text("You will not see this again.")).to_be_visible()
 
 
-def claim(page: Page, program: Program) -> None:
-    page.goto(reverse("connectors:handoff", args=[program.handoff.pk]))
-    page.get_by_role("button", name="Claim").click()
-    expect(page.get_by_text("You will not see this again.")).to_be_visible()
-
-
 def leave(page: Page) -> None:
     """Closes the page as one does who has stored the credential."""
     page.get_by_label("I have stored it").check()
@@ -73,22 +65,6 @@ def test_the_summary_follows_the_boxes(open_page: OpenPage, developer: User, scr
     for box in page.get_by_role("checkbox").all():
         box.check()
     expect(cannot.locator("li:visible")).to_have_text(["No restrictions"])
-
-
-@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
-def test_the_line_that_stands_on_the_page_answers_200_when_pasted(
-    open_page: OpenPage, developer: User, program: Program, scripts: bool
-) -> None:
-    page = open_page(user=developer, scripts=scripts)
-    claim(page, program)
-    # What is seen, not what the source says: a style that folds lines would break the line.
-    seen = page.locator("#try-it").inner_text()
-    assert seen.count("\\\n") == 3
-    command, address, *rest = shlex.split(seen.replace("\\\n", " ").replace("$CONNECTOR_SECRET", program.secret))
-    headers = dict(header.split(": ", 1) for header in rest if header != "-H")
-    assert command == "curl"
-    assert requests.get(address, headers=headers, timeout=10).status_code == 200
-    leave(page)
 
 
 def downloaded(page: Page, button: str) -> tuple[str, str]:
@@ -205,16 +181,6 @@ def test_a_key_made_in_the_browser_opens_what_is_sealed_and_its_private_half_nev
     opened = subprocess.run(["sh", "-c", script], cwd=tmp_path, env=shell, capture_output=True, text=True, check=True)
     headers["refreshToken"] = opened.stdout
     assert requests.get(f"{live_server.url}/v1/accessToken", headers=headers, timeout=10).status_code == 200
-
-
-def test_without_scripts_a_key_is_pasted(open_page: OpenPage, developer: User, connector: Connector) -> None:
-    pair = x25519()
-    page = open_page(user=developer, scripts=False)
-    page.goto(reverse("connectors:key_add", args=[connector.pk]))
-    expect(page.get_by_role("button", name="Create key")).to_be_hidden()
-    page.get_by_label("Public key").fill(pair.public_pem)
-    page.get_by_role("button", name="Register key").click()
-    expect(page.locator("dd", has_text=pair.fingerprint)).to_be_visible()
 
 
 @pytest.mark.capability

@@ -104,14 +104,6 @@ def test_a_look_and_another_name_revoke_nothing_but_warn(client: Client, connect
     assert secret.revoked_at is None
 
 
-def test_a_secret_revoked_while_it_is_on_the_screen_is_shown_no_more(client: Client, connector: Connector) -> None:
-    form = add_form(client, connector)
-    shown = secret_on(form.send(client))
-    second = connector.secrets.get(slot=2)
-    client.post(f"{tab(connector)}{second.pk}/revoke/", {"typed": "Shift Planner", "why": "leaked"})
-    assert shown not in form.send(client).content.decode()
-
-
 @pytest.mark.parametrize(
     ("old", "new", "safe"),
     [
@@ -133,14 +125,6 @@ def test_only_a_program_that_has_moved_on_needs_the_old_one_no_more(
         made = now - dt.timedelta(days=60 - slot)
         connector.secrets.filter(slot=slot).update(last_used_at=used, created_at=made)
     assert (f"Secret 1 was not used for {old} days" in text_of(client.get(tab(connector)))) is safe
-
-
-def test_an_expired_secret_is_ended_and_leaves_room(client: Client, connector: Connector) -> None:
-    ConnectorSecret.objects.update(
-        created_at=clock.now() - dt.timedelta(days=9), expires_at=clock.now() - dt.timedelta(days=1)
-    )
-    assert "Ended" in text_of(client.get(tab(connector)))
-    assert secret_on(add(client, connector))
 
 
 def test_an_end_date_may_be_chosen_and_is_shown(client: Client, connector: Connector) -> None:

@@ -22,7 +22,6 @@ from kaizala_console.lib import clock, crypto, ids
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 Everything = Callable[[], Any]
-
 ACTS: list[Any] = [grants.revoke, grants.suspend, grants.resume, grants.regenerate]
 
 
@@ -104,12 +103,6 @@ def test_the_second_grant_for_one_target_names_the_first(connector: Connector, g
         let_in(connector, group_admin, target=first.target)
     assert caught.value.grant == first
     assert Handoff.objects.count() == RefreshToken.objects.count() == 1
-
-
-@pytest.mark.postgresql
-def test_after_it_was_removed_it_can_be_granted_again(program: Program, group_admin: User) -> None:
-    grants.revoke(grant=program.grant, by=group_admin)
-    assert let_in(program.connector, group_admin, target=program.grant.target).grant != program.grant
 
 
 @pytest.mark.parametrize(("act", "word"), [(connectors.deactivate, "deactivated"), (connectors.suspend, "suspended")])

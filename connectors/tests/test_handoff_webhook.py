@@ -169,37 +169,6 @@ def test_what_is_rolled_back_and_another_connectors_handoffs_are_not_told(
 # How it is told -------------------------------------------------------------------------------------------------
 
 
-def test_the_end_waits_for_what_was_not_taken(
-    hook: Webhook, told: Program, receiver: Receiver, group_admin: User
-) -> None:
-    receiver.broken.add("/take")
-    grants.revoke(grant=told.grant, by=group_admin)
-    assert delivery.deliver_due() == 1
-    assert states(hook) == ["waiting", "waiting"]
-    receiver.broken.clear()
-    time_passes()
-    assert delivery.deliver_due() == 2
-    assert states(hook) == ["delivered", "delivered"]
-    kinds = [body["eventType"] for body in receiver.bodies()]
-    assert kinds == ["HandoffWaiting", "HandoffWaiting", "HandoffEnded"]
-    assert receiver.bodies()[0] == receiver.bodies()[1]
-
-
-def test_paused_it_is_kept_resumed_it_is_sent_and_it_is_sent_again(
-    hook: Webhook, connector: Connector, receiver: Receiver, developer: User, group_admin: User
-) -> None:
-    management.pause(webhook=hook, by=developer)
-    factories.make_program(connector, group_admin)
-    delivery.deliver_due()
-    assert (states(hook), receiver.bodies()) == (["held"], [])
-    management.resume(webhook=hook, by=developer)
-    delivery.deliver_due()
-    assert states(hook) == ["delivered"]
-    assert management.redeliver(delivery=hook.deliveries.get(), by=developer)
-    delivery.deliver_due()
-    assert len(receiver.bodies()) == 2
-
-
 def test_while_the_connector_is_suspended_nothing_goes(
     hook: Webhook, told: Program, receiver: Receiver, developer: User, group_admin: User
 ) -> None:

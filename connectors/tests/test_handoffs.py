@@ -25,11 +25,8 @@ from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
 pytestmark = pytest.mark.django_db
-
 Everything = Callable[[], Any]
-
 Travel = Callable[..., dt.datetime]
-
 ADDRESS = "192.0.2.7"
 
 
@@ -64,6 +61,9 @@ def test_a_co_owner_claims_and_others_are_told_who_when_and_from_where(
                 act(program.handoff, by)
             assert caught.value.code == "handoff_claimed"
             assert ("Meera Nair" in str(caught.value)) is (by == developer)
+    Handoff.objects.update(claimed_from=None)
+    with pytest.raises(Conflict, match="You already claimed"):
+        claim(program.handoff, member)
 
 
 @pytest.mark.postgresql
@@ -110,24 +110,6 @@ def test_both_sides_get_a_receipt_without_the_token(
     assert program.refresh_token[5:] not in str(list(Notice.objects.values())) + str(list(AuditEvent.objects.values()))
 
 
-@pytest.mark.postgresql
-def test_after_its_deadline_it_cannot_be_claimed(program: Program, developer: User, travel: Travel) -> None:
-    travel(days=7)
-    with pytest.raises(RuleBroken, match="expired") as caught:
-        claim(program.handoff, developer)
-    assert caught.value.code == "handoff_expired"
-
-
-def test_what_was_refused_or_withdrawn_says_so(program: Program, developer: User, group_admin: User) -> None:
-    handoffs.refuse(handoff=program.handoff, by=developer)
-    with pytest.raises(Conflict, match="refused on"):
-        claim(program.handoff, developer)
-    again = grants.regenerate(grant=program.grant, by=group_admin)
-    grants.revoke(grant=program.grant, by=group_admin)
-    with pytest.raises(Conflict, match="withdrawn on"):
-        claim(again, developer)
-
-
 def test_without_its_key_a_handoff_stays(
     program: Program, developer: User, settings: Settings, everything: Everything
 ) -> None:
@@ -157,7 +139,7 @@ def test_refusing_wipes_it_and_tells_the_admin(program: Program, developer: User
 
 @pytest.mark.postgresql
 @pytest.mark.parametrize("who", ["developer", "group_admin"])
-def test_both_sides_can_have_it_issued_again(
+def test_both_sides_can_have_it_issued_again_once(
     program: Program, developer: User, travel: Travel, request: pytest.FixtureRequest, who: str
 ) -> None:
     travel(days=8)
@@ -165,25 +147,10 @@ def test_both_sides_can_have_it_issued_again(
     by = request.getfixturevalue(who)
     again = handoffs.reissue(handoff=program.handoff, by=by)
     assert (again.state, again.made_by) == ("waiting", by)
+    travel(minutes=1)
+    assert handoffs.reissue(handoff=program.handoff, by=by) == again
     assert claim(again, developer) != program.refresh_token
     assert RefreshToken.objects.get(revoked_at__isnull=True) == again.refresh_token
-
-
-@pytest.mark.postgresql
-def test_issued_again_twice_it_is_the_same_new_one(program: Program, developer: User, travel: Travel) -> None:
-    handoffs.refuse(handoff=program.handoff, by=developer)
-    travel(minutes=1)
-    again = handoffs.reissue(handoff=program.handoff, by=developer)
-    travel(minutes=1)
-    assert handoffs.reissue(handoff=program.handoff, by=developer) == again
-    assert Handoff.objects.count() == 2
-
-
-@pytest.mark.postgresql
-def test_it_is_not_issued_again_once_access_was_removed(program: Program, developer: User, group_admin: User) -> None:
-    grants.revoke(grant=program.grant, by=group_admin)
-    with pytest.raises(Conflict, match="removed"):
-        handoffs.reissue(handoff=program.handoff, by=developer)
 
 
 # Showing it to the admin -----------------------------------------------------------------------------------------
@@ -396,20 +363,6 @@ def test_receipts_of_a_user_token_lead_to_its_end(
         assert "the group" not in body
         assert "“Connectors acting for you”" in body
     assert "/console/acting/" in told["connectors/handoff_claimed"]
-
-
-def test_a_waiting_handoff_knows_when_it_was_mailed(
-    connector: Connector,
-    group_admin: User,
-    outbox: list[EmailMessage],
-    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
-) -> None:
-    with django_capture_on_commit_callbacks(execute=True):
-        let_in(connector, group_admin)
-    notice = Handoff.objects.select_related("notice").get().notice
-    assert notice is not None
-    assert notice.sent_at is not None
-    assert len(outbox) == 1
 
 
 def test_receipts_of_one_issued_again_go_to_the_admin_who_granted_and_to_who_had_it_issued(

@@ -154,6 +154,7 @@ def test_each_end_says_what_to_do(
     [
         ("K9J2M4P1QX", "does not begin with kzcs_"),
         ("kzrt_" + "x" * 90, "instead of 70"),
+        ("kzrt_" + "x" * 65, "The checksum is wrong"),
         ("kzat_" + "A" * 100 + "xxxxxx", "Not signed by this console, or changed when it was copied."),
         ("kzrt_", "Only the first 5"),
     ],
