@@ -1,4 +1,4 @@
-"""Log lines, and what never stands in them."""
+"""Log lines, what never stands in them, and the request that they belong to."""
 
 import io
 import json
@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 import structlog
-from django.test import Client
+from django.test import Client, RequestFactory
+from pytest_django import Settings
 
 from kaizala_console.lib import logging as lib_logging
 from kaizala_console.lib import request_context
+from kaizala_console.lib.client_address import client_address
 
 TOKEN = "kzrt_" + "Ab3" * 12
 
@@ -71,21 +73,8 @@ def test_a_token_is_struck_out_wherever_it_stands(stream: io.StringIO) -> None:
 
 
 def test_a_value_under_a_secrets_name_is_struck_out_whatever_it_looks_like(stream: io.StringIO) -> None:
-    names = [
-        "applicationSecret",
-        "connector_secret",
-        "refreshToken",
-        "access_token",
-        "ACCESSTOKEN",
-        "Authorization",
-        "password",
-        "pin",
-        "sms_pin",
-        "pin_code",
-        "callBackToken",
-        "HTTP_COOKIE",
-        "sessionCookie",
-    ]
+    names = ["applicationSecret", "connector_secret", "refreshToken", "ACCESSTOKEN", "Authorization", "password", "pin",
+             "sms_pin", "pin_code", "callBackToken", "HTTP_COOKIE", "sessionCookie"]  # fmt: skip
     structlog.get_logger("ours").info("call", headers=dict.fromkeys(names, "J7Q2K9ZX1B"))
     assert "J7Q2K9ZX1B" not in stream.getvalue()
     assert lines(stream)[0]["headers"] == dict.fromkeys(names, "[redacted]")
@@ -101,17 +90,17 @@ def test_a_traceback_shows_no_local_variables(stream: io.StringIO) -> None:
     assert secret_local not in stream.getvalue()
 
 
-def test_text_is_redacted_by_pattern_and_only_the_secret_part() -> None:
-    assert lib_logging.redact(f"Bearer {TOKEN}, please") == "Bearer kzrt_[redacted], please"
-    assert lib_logging.redact("kzrt_short") == "kzrt_short"
-
-
-def test_an_object_whose_text_holds_a_token_becomes_text() -> None:
+def test_what_looks_like_a_token_is_struck_out_of_any_value() -> None:
     class Leaky:
         def __repr__(self) -> str:
             return f"<Leaky {TOKEN}>"
 
     assert lib_logging.redact(Leaky()) == "<Leaky kzrt_[redacted]>"
+    assert lib_logging.redact(f"Bearer {TOKEN}, please") == "Bearer kzrt_[redacted], please"
+    assert lib_logging.redact("kzrt_short") == "kzrt_short"
+    loop: list[Any] = [TOKEN]
+    loop.append(loop)
+    assert TOKEN not in str(lib_logging.redact(loop))
 
 
 def test_readable_lines_of_the_sandbox_are_redacted_too(capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,7 +125,74 @@ def test_a_foreign_host_costs_one_line_and_no_traceback(stream: io.StringIO) -> 
     assert "exception" not in line
 
 
-def test_a_structure_that_contains_itself_ends() -> None:
-    loop: list[Any] = [TOKEN]
-    loop.append(loop)
-    assert TOKEN not in str(lib_logging.redact(loop))
+def test_the_context_holds_inside_the_block_alone_even_when_it_raises() -> None:
+    here = request_context.RequestContext("a-request-id", "198.51.100.7", "curl")
+    with request_context.use(here):
+        assert request_context.current() is here
+    assert request_context.current().request_id == ""
+    with pytest.raises(ZeroDivisionError), request_context.use(here):
+        _ = 1 / 0
+    assert request_context.current().request_id == ""
+
+
+@pytest.mark.parametrize(
+    "offered",
+    [
+        "",
+        "short",
+        "x" * 129,
+        "with space",
+        "new\nline-12345",
+        "-leading-hyphen",
+        "é" * 10,
+        "kzcs_" + "A" * 65,
+        "id-kzrt_x",
+    ],
+)
+def test_a_request_id_that_is_not_sane_is_replaced_by_a_new_one(offered: str) -> None:
+    request = RequestFactory().get("/", HTTP_X_REQUEST_ID=offered)
+    first, second = request_context.from_request(request).request_id, request_context.from_request(request).request_id
+    assert first != offered
+    assert first != second
+    assert len(first) == 32
+
+
+def test_a_user_agent_is_cut_short_and_cannot_break_a_line() -> None:
+    request = RequestFactory().get("/", HTTP_USER_AGENT="agent\r\nforged: line\x1b[31m" + "x" * 1000)
+    agent = request_context.from_request(request).user_agent
+    assert agent.startswith("agentforged: line[31mxxx")
+    assert len(agent) == 256
+
+
+def address(peer: str, forwarded: str | None = None) -> str:
+    headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
+    return client_address(RequestFactory().get("/", headers=headers, REMOTE_ADDR=peer))
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "expected"),
+    [
+        ("198.51.100.7", "203.0.113.9", "198.51.100.7"),  # the peer is no proxy of ours: the header is a claim
+        ("10.0.0.1", None, "10.0.0.1"),
+        ("10.0.0.1", "203.0.113.9", "203.0.113.9"),
+        ("10.0.0.1", "1.1.1.1, 203.0.113.9", "203.0.113.9"),  # what the client wrote itself stands further left
+        ("10.0.0.1", "203.0.113.9, 10.0.0.2, 10.0.0.3", "203.0.113.9"),
+        ("10.0.0.1", "10.0.0.3, 10.0.0.2", "10.0.0.3"),  # from inside
+        ("10.0.0.1", "203.0.113.9, garbage, 10.0.0.2", "10.0.0.2"),
+        ("10.0.0.1", "garbage", "10.0.0.1"),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("10.0.0.1", "203.0.113.9:4711", "203.0.113.9"),
+        ("10.0.0.1", "[2001:db8:2::9]:4711", "2001:db8:2::9"),
+        ("10.0.0.1", "2001:db8:2::9", "2001:db8:2::9"),
+        ("2001:db8:1::1", "203.0.113.9", "203.0.113.9"),
+        ("::ffff:10.0.0.1", "203.0.113.9", "203.0.113.9"),
+        ("", "203.0.113.9", ""),
+    ],
+)
+def test_behind_proxies_the_last_hop_that_cannot_be_forged_counts(
+    settings: Settings, peer: str, forwarded: str | None, expected: str
+) -> None:
+    settings.TRUSTED_PROXIES = ["10.0.0.0/8", "2001:db8:1::/48"]
+    assert address(peer, forwarded) == expected
+    settings.TRUSTED_PROXIES = []
+    assert address(peer, forwarded) == peer, "without proxies the header is a claim"

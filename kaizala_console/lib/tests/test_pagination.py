@@ -1,4 +1,4 @@
-"""Pagination by key, held against plain slicing."""
+"""Pagination by key, held against plain slicing; and counts that stop."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from django.db.models import (
     DateField,
     DecimalField,
     Field,
+    OuterRef,
     QuerySet,
     UUIDField,
     Value,
@@ -33,14 +34,17 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from kaizala_console.lib import pagination
+from kaizala_console.lib import bounded, pagination
+from kaizala_console.lib.bounded import Bounded, BoundedCount
+from kaizala_console.templatetags.counts import counted
 from kaizala_console.tests import plans
 
+pytestmark = pytest.mark.django_db
 START = datetime(2026, 11, 24, tzinfo=UTC)
+
+
 ORDERS = [
     ("session_key",),
-    ("-session_key",),
-    ("expire_date", "session_key"),
     ("-expire_date", "-session_key"),
     ("-expire_date", "session_key"),
     ("expire_date", "-session_key"),
@@ -48,7 +52,7 @@ ORDERS = [
     ("-session_data", "-expire_date", "-session_key"),
 ]
 
-pytestmark = pytest.mark.django_db
+
 Session: Any = apps.get_model("accounts", "Session")
 
 
@@ -108,32 +112,15 @@ def test_pages_forwards_and_backwards_are_the_slices_of_the_whole(
     assert_pages_are_slices(order, size)
 
 
-@pytest.mark.postgresql
-@pytest.mark.parametrize("order", ORDERS)
-def test_every_order_is_walked_both_ways_through_many_ties(order: tuple[str, ...]) -> None:
-    add_sessions([(number * 7) % 3 for number in range(40)], "aabab")
-    assert_pages_are_slices(order, 3)
-
-
-@pytest.mark.postgresql
-def test_the_first_page_knows_no_page_before_and_the_last_none_behind() -> None:
-    add_sessions([1, 2, 3])
-    first, last = walk(Session.objects.all(), ("session_key",), 2)
-    assert (first.previous_cursor, last.next_cursor) == (None, None)
-
-
-def test_no_cursor_and_an_empty_one_are_the_first_page() -> None:
-    add_sessions([1, 2, 3])
-    assert pagination.paginate(Session.objects.all(), ("session_key",), "", 2) == pagination.paginate(
-        Session.objects.all(), ("session_key",), None, 2
-    )
+def first_page(order: tuple[str, ...] = ("session_key",), size: int = 1) -> pagination.Page[Any]:
+    return pagination.paginate(Session.objects.all(), order, "", size)
 
 
 @pytest.mark.postgresql
 def test_rows_that_come_and_go_between_pages_are_neither_repeated_nor_cause_others_to_be_missed() -> None:
     add_sessions([10, 20, 30, 40])
     order = ("expire_date", "session_key")
-    first = pagination.paginate(Session.objects.all(), order, None, 2)
+    first = first_page(order, 2)
     Session.objects.filter(session_key__in=["key-0000", "key-0001"]).delete()
     Session.objects.create(session_key="early", expire_date=START, session_data="x")
     second = pagination.paginate(Session.objects.all(), order, first.next_cursor, 2)
@@ -141,27 +128,19 @@ def test_rows_that_come_and_go_between_pages_are_neither_repeated_nor_cause_othe
 
 
 @pytest.mark.postgresql
-def test_when_everything_behind_is_gone_the_way_back_includes_the_edge() -> None:
-    add_sessions([10, 20, 30])
-    order = ("expire_date", "session_key")
-    first = pagination.paginate(Session.objects.all(), order, None, 2)
-    Session.objects.filter(session_key="key-0002").delete()
-    nothing = pagination.paginate(Session.objects.all(), order, first.next_cursor, 2)
+def test_when_everything_on_one_side_is_gone_the_way_back_includes_the_edge() -> None:
+    add_sessions([10, 20, 30, 40])
+    order, rows = ("expire_date", "session_key"), Session.objects.all()
+    first = first_page(order, 2)
+    Session.objects.filter(session_key__in=["key-0002", "key-0003"]).delete()
+    nothing = pagination.paginate(rows, order, first.next_cursor, 2)
     assert (nothing.items, nothing.next_cursor) == ([], None)
-    back = pagination.paginate(Session.objects.all(), order, nothing.previous_cursor, 2)
-    assert keys(back.items) == ["key-0000", "key-0001"]
-
-
-@pytest.mark.postgresql
-def test_when_everything_before_is_gone_the_way_on_includes_the_edge() -> None:
-    add_sessions([10, 20, 30])
-    order = ("-expire_date", "session_key")
-    _first, second = walk(Session.objects.all(), order, 2)
-    Session.objects.exclude(session_key="key-0000").delete()
-    nothing = pagination.paginate(Session.objects.all(), order, second.previous_cursor, 2)
+    back = pagination.paginate(rows, order, nothing.previous_cursor, 1)
+    assert keys(back.items) == ["key-0001"]
+    Session.objects.filter(session_key="key-0000").delete()
+    nothing = pagination.paginate(rows, order, back.previous_cursor, 2)
     assert (nothing.items, nothing.previous_cursor) == ([], None)
-    on = pagination.paginate(Session.objects.all(), order, nothing.next_cursor, 2)
-    assert keys(on.items) == ["key-0000"]
+    assert keys(pagination.paginate(rows, order, nothing.next_cursor, 2).items) == ["key-0001"]
 
 
 @pytest.mark.postgresql
@@ -202,17 +181,6 @@ def test_a_column_of_any_type_can_be_ordered_by(field: Field[Any, Any], value: A
 
 
 @pytest.mark.postgresql
-def test_a_page_reads_one_row_more_than_it_shows_in_one_query() -> None:
-    add_sessions(list(range(20)))
-    cursor = pagination.paginate(Session.objects.all(), ("-expire_date", "-session_key"), None, 5).next_cursor
-    with CaptureQueriesContext(connection) as queries:
-        pagination.paginate(Session.objects.all(), ("-expire_date", "-session_key"), cursor, 5)
-    [query] = queries.captured_queries
-    assert "LIMIT 6" in query["sql"]
-    assert "OFFSET" not in query["sql"]
-
-
-@pytest.mark.postgresql
 @pytest.mark.parametrize("order", [("-expire_date", "-session_key"), ("expire_date", "-session_key")])
 def test_a_page_far_down_is_found_through_the_index(order: tuple[str, ...]) -> None:
     columns = ", ".join(f"{name.removeprefix('-')} {'DESC' if name.startswith('-') else 'ASC'}" for name in order)
@@ -221,10 +189,13 @@ def test_a_page_far_down_is_found_through_the_index(order: tuple[str, ...]) -> N
     add_sessions([moment // 3 for moment in range(3000)])
     with connection.cursor() as cursor:
         cursor.execute(f"ANALYZE {Session._meta.db_table}")
-    middle = pagination.paginate(Session.objects.all(), order, None, 1500)
+    middle = first_page(order, 1500)
     with CaptureQueriesContext(connection) as queries:
         pagination.paginate(Session.objects.all(), order, middle.next_cursor, 5)
-    plan = "\n".join(plans.steps_of([queries.captured_queries[0]["sql"]], measured=True))
+    [query] = queries.captured_queries
+    assert "LIMIT 6" in query["sql"]
+    assert "OFFSET" not in query["sql"]
+    plan = "\n".join(plans.steps_of([query["sql"]], measured=True))
     if connection.vendor == "sqlite":
         assert f"SEARCH {Session._meta.db_table} USING INDEX keyset_test" in plan, plan
         assert "TEMP B-TREE" not in plan, plan
@@ -244,7 +215,6 @@ def tampered(cursor: str) -> str:
         tampered,
         lambda cursor: cursor[:10],
         lambda cursor: cursor + "AAAA",
-        lambda cursor: "not a cursor",
         lambda cursor: "é" * 20,
         lambda cursor: "\0",
         lambda cursor: "A" * 100_000,
@@ -253,7 +223,7 @@ def tampered(cursor: str) -> str:
 )
 def test_a_cursor_that_is_not_ours_is_refused_cleanly(spoil: Callable[[str], str]) -> None:
     add_sessions([1, 2, 3])
-    cursor = pagination.paginate(Session.objects.all(), ("session_key",), None, 1).next_cursor
+    cursor = first_page().next_cursor
     assert cursor is not None
     with pytest.raises(pagination.BadCursor) as caught:
         pagination.paginate(Session.objects.all(), ("session_key",), spoil(cursor), 1)
@@ -262,7 +232,7 @@ def test_a_cursor_that_is_not_ours_is_refused_cleanly(spoil: Callable[[str], str
 
 def test_a_cursor_of_another_list_or_order_is_refused() -> None:
     add_sessions([1, 2, 3])
-    cursor = pagination.paginate(Session.objects.all(), ("session_key",), None, 1).next_cursor
+    cursor = first_page().next_cursor
     with pytest.raises(pagination.BadCursor):
         pagination.paginate(Session.objects.all(), ("-session_key",), cursor, 1)
     with pytest.raises(pagination.BadCursor):
@@ -278,7 +248,7 @@ def test_no_text_raises_anything_else(cursor: str) -> None:
 def test_a_cursor_outlives_the_rotation_of_peppers(settings: Settings) -> None:
     add_sessions([1, 2, 3])
     old = settings.CREDENTIAL_PEPPERS
-    cursor = pagination.paginate(Session.objects.all(), ("session_key",), None, 1).next_cursor
+    cursor = first_page().next_cursor
     settings.CREDENTIAL_PEPPERS = [("newer", b"n" * 32), *old]
     assert keys(pagination.paginate(Session.objects.all(), ("session_key",), cursor, 1).items) == ["key-0001"]
     settings.CREDENTIAL_PEPPERS = [("newer", b"n" * 32)]
@@ -287,22 +257,18 @@ def test_a_cursor_outlives_the_rotation_of_peppers(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "says"),
+    ("order", "size", "says"),
     [
-        ((), "unique"),
-        (("expire_date",), "unique"),
-        (("nonsense", "session_key"), "no column"),
-        (("session_key__nonsense", "session_key"), "no column"),
+        ((), 1, "unique"),
+        (("expire_date",), 1, "unique"),
+        (("nonsense", "session_key"), 1, "no column"),
+        (("session_key__nonsense", "session_key"), 1, "no column"),
+        (("session_key",), 0, "at least one row"),
     ],
 )
-def test_an_order_that_can_never_work_is_a_programming_error(order: tuple[str, ...], says: str) -> None:
+def test_a_page_that_can_never_be_right_is_a_programming_error(order: tuple[str, ...], size: int, says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        pagination.paginate(Session.objects.all(), order, None, 1)
-
-
-def test_a_page_of_nothing_is_a_programming_error() -> None:
-    with pytest.raises(ValueError, match="at least one row"):
-        pagination.paginate(Session.objects.all(), ("session_key",), None, 0)
+        first_page(order, size)
 
 
 @pytest.mark.postgresql
@@ -311,3 +277,34 @@ def test_null_in_an_order_is_noticed_instead_of_losing_rows() -> None:
     rows = Session.objects.annotate(nothing=Value(None, output_field=CharField()))
     with pytest.raises(ValueError, match="NULL"):
         pagination.paginate(rows, ("nothing", "session_key"), None, 1)
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (0, "0"),
+        (999, "999"),
+        (123456, "123,456"),
+        (Bounded(1000), "1,000"),
+        (Bounded(1001), "1,000+"),
+        ("1,204", "1,204"),
+    ],
+)
+def test_only_a_count_that_stopped_says_that_there_are_more(number: object, said: str) -> None:
+    assert counted(number) == said
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("most", [1, 2, 100])
+def test_it_counts_no_further_than_it_says(db: None, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(bounded, "MOST", most)
+    kind = ContentType.objects.get_for_model(Permission)
+    there = Permission.objects.filter(content_type=kind).count()
+    rows = Permission.objects.filter(content_type=OuterRef("pk")).order_by("codename")
+    with CaptureQueriesContext(connection) as asked:
+        found = ContentType.objects.filter(pk=kind.pk).values_list(BoundedCount(rows), flat=True).get()
+        assert found == bounded.count(Permission.objects.filter(content_type=kind)) == min(there, most + 1)
+    assert (isinstance(found, Bounded), found.is_more) == (True, there > most)
+    assert len(asked) == 2
+    assert all(f"LIMIT {most + 1}" in query["sql"] for query in asked)

