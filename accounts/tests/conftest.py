@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.test import Client
 from pytest_django import Settings
 
 from accounts.audit import chain
-from accounts.models import AuthenticatorApp, Organisation, User
+from accounts.models import AuthenticatorApp, Organisation, User, VerifiedPhone
 from accounts.services import notifications, reauthentication
+from accounts.services import phones as phones_service
 from accounts.tests import office365_server, sign_in_walk, twilio_server
 from accounts.tests.authenticator import code_of
 from accounts.tests.factories import make_user
 from accounts.tests.office365_server import Office365
+from accounts.tests.pins import Prove
 from accounts.tests.twilio_server import FakeTwilio
 
 
@@ -56,6 +59,17 @@ def broken_trail(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 def newcomer(organisation: Organisation) -> User:
     """Signed in for the first time: no phone yet."""
     return make_user("Nina Joshi", organisation, number=None)
+
+
+@pytest.fixture
+def prove(phones: Any) -> Prove:
+    """`prove(user, number)`: has a PIN sent, and enters it."""
+
+    def prove(user: User, number: str) -> VerifiedPhone:
+        device = phones_service.send_pin(user=user, number=number, by=user)
+        return phones_service.verify_pin(user=user, device_id=device.pk, pin=phones.pin(number), by=user)
+
+    return prove
 
 
 @pytest.fixture

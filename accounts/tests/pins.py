@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from accounts.models import PinDevice, SmsMessage, User, VerifiedPhone
@@ -10,6 +11,7 @@ from kaizala_console.lib import clock
 
 NUMBER = "+919876543210"
 OTHER_NUMBER = "+919876543211"
+Prove = Callable[[User, str], VerifiedPhone]  # what the fixture `prove` is
 
 
 def send(user: User, number: str = NUMBER) -> PinDevice:

@@ -1,87 +1,64 @@
-"""Phone numbers: one account at a time holds one, proven by PIN; one of an account's is primary."""
+"""Phone numbers: one account at a time holds one, proven by PIN; who hears of a change; and the cool-off after it."""
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
+from django.test import Client
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
-from accounts import queries
+from accounts import policies, queries
+from accounts.audit.record import SYSTEM
+from accounts.audit.sentences import sentence
 from accounts.models import AuditEvent, Notice, Organisation, Person, PersonName, User, VerifiedPhone
-from accounts.services import people
+from accounts.services import credential_hold, people, reauthentication, totp
 from accounts.services import phones as service
 from accounts.services.notifications import render
+from accounts.tests.authenticator import code_of
 from accounts.tests.factories import make_person, make_user, verify
+from accounts.tests.pages import words
+from accounts.tests.pins import NUMBER, OTHER_NUMBER, Prove
+from accounts.tests.twilio_server import FakeTwilio
 from kaizala_console.lib import clock
-from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
-
-NUMBER = "+919876543210"
+from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
 
-@pytest.fixture
-def prove(phones: Any) -> Callable[[User, str], VerifiedPhone]:
-    """`prove(user, number)`: has a PIN sent, and enters it."""
-
-    def prove(user: User, number: str) -> VerifiedPhone:
-        device = service.send_pin(user=user, number=number, by=user)
-        return service.verify_pin(user=user, device_id=device.pk, pin=phones.pin(number), by=user)
-
-    return prove
-
-
-Prove = Callable[[User, str], VerifiedPhone]
-
-
-def test_the_first_number_is_primary_and_makes_the_person_provisioned(newcomer: User, prove: Prove) -> None:
-    assert queries.primary_person(newcomer) is None
-    phone = prove(newcomer, NUMBER)
+@pytest.mark.parametrize("name", ["", "N. Joshi"])
+def test_the_first_number_is_primary_and_makes_the_person_provisioned(newcomer: User, prove: Prove, name: str) -> None:
+    known = make_person(name, NUMBER) if name else None
+    assert prove(newcomer, NUMBER).is_primary
     person = queries.primary_person(newcomer)
     assert person is not None
-    assert (person.number, person.name) == (NUMBER, "Nina Joshi")
-    assert phone.is_primary
+    assert (person.number, person.name) == (NUMBER, name or "Nina Joshi")
     assert person.provisioned_at is not None
+    assert known in (None, person), "who was a member before signing in becomes the same person"
     event = AuditEvent.objects.get(tag="phone:number:verified")
     assert event.person_id == person.pk
     assert NUMBER not in str(event.after)
+    assert policies.credential_hold_end(newcomer) is None
 
 
-def test_who_was_a_member_before_signing_in_becomes_the_same_person(newcomer: User, prove: Prove) -> None:
-    known = make_person("N. Joshi", NUMBER)
-    assert not Person.objects.exclude(provisioned_at=None).filter(pk=known.pk).exists()
-    prove(newcomer, NUMBER)
-    person = queries.primary_person(newcomer)
-    assert person == known
-    assert person.provisioned_at is not None
-    assert person.name == "N. Joshi"
-
-
-def test_a_further_number_is_not_primary_and_the_account_is_told(developer: User, prove: Prove) -> None:
-    phone = prove(developer, NUMBER)
-    assert not phone.is_primary
-    assert queries.held_phones(developer).count() == 2
-    assert [held.is_primary for held in queries.held_phones(developer)] == [True, False]
-    subject, body = render(Notice.objects.get(number=""))
-    assert subject == "A phone number was added to your account"
-    assert "••" in body
-    assert NUMBER not in body
-
-
-def test_verifying_a_number_again_renews_it_and_tells_nobody_twice(
+def test_verifying_a_number_again_renews_it_locks_nothing_and_tells_nobody_twice(
     newcomer: User, prove: Prove, travel: Callable[..., Any]
 ) -> None:
     first = prove(newcomer, NUMBER)
     later = travel(days=30)
     again = prove(newcomer, NUMBER)
-    assert again.pk == first.pk
-    assert again.verified_at == later
+    assert (again.pk, again.verified_at) == (first.pk, later)
+    assert lock_of(newcomer) is None
     assert Notice.objects.count() == 1
 
 
-# A number of somebody else ----------------------------------------------------------------------------------------
+def lock_of(user: User) -> dt.datetime | None:
+    user.refresh_from_db()
+    return policies.credential_hold_end(user)
 
 
 def test_nothing_hints_at_an_account_that_holds_the_number_until_possession_is_proven(
@@ -101,17 +78,17 @@ def test_nothing_hints_at_an_account_that_holds_the_number_until_possession_is_p
 
 
 def test_with_the_phone_in_hand_one_is_told_what_to_do_and_the_holder_keeps_the_number(
-    newcomer: User, developer: User, prove: Prove, phones: Any
+    newcomer: User, developer: User, prove: Prove
 ) -> None:
     held = queries.held_phones(developer)[0]
     with pytest.raises(Conflict, match="Remove it there") as caught:
         prove(newcomer, held.person.number)
     assert caught.value.code == "phone_held"
-    assert "Remove it there, or ask the operator of this console to; then verify it here again." in str(caught.value)
     assert "Devika" not in str(caught.value)
     held.refresh_from_db()
     assert held.released_at is None
     assert not newcomer.verified_phones.exists()
+    assert (lock_of(newcomer), lock_of(developer)) == (None, None)
     assert AuditEvent.objects.filter(tag="phone:number:refused", actor_id=str(newcomer.pk)).count() == 1
     notice = Notice.objects.get()
     assert notice.user == developer
@@ -140,7 +117,7 @@ def test_the_pin_is_used_up_and_the_holder_told_once_a_day(
 
 
 @pytest.mark.postgresql
-def test_once_the_holder_has_released_the_number_another_account_may_hold_it(
+def test_once_the_holder_has_released_the_number_another_account_may_hold_it_and_cools_off(
     newcomer: User, developer: User, prove: Prove
 ) -> None:
     held = queries.held_phones(developer)[0]
@@ -148,6 +125,8 @@ def test_once_the_holder_has_released_the_number_another_account_may_hold_it(
     phone = prove(newcomer, held.person.number)
     assert phone.person == held.person
     assert VerifiedPhone.objects.filter(person=held.person).count() == 2, "the history stays"
+    assert lock_of(newcomer) is not None
+    assert lock_of(developer) is None
 
 
 @pytest.mark.postgresql
@@ -183,9 +162,6 @@ def test_of_two_accounts_that_prove_one_number_at_once_one_holds_it(
     assert VerifiedPhone.objects.active().count() == 1
 
 
-# Release and primary ----------------------------------------------------------------------------------------------
-
-
 @pytest.mark.postgresql
 def test_releasing_the_primary_number_makes_the_oldest_other_one_primary(
     developer: User, travel: Callable[..., Any]
@@ -194,21 +170,14 @@ def test_releasing_the_primary_number_makes_the_oldest_other_one_primary(
     travel(days=1)
     older = verify(developer, is_primary=False)
     travel(days=1)
-    verify(developer, is_primary=False)
+    newest = verify(developer, is_primary=False)
     released = service.release(phone=primary, by=developer)
-    assert released.released_at == clock.now()
-    assert not released.is_primary
+    assert (released.released_at, released.is_primary) == (clock.now(), False)
     assert queries.primary_person(developer) == older.person
-    event = AuditEvent.objects.get(tag="phone:number:released")
-    assert event.subject_id == str(primary.pk)
-    subject, _body = render(Notice.objects.get(number=""))
-    assert subject == "A phone number was removed from your account"
-
-
-def test_the_last_number_may_go_too(developer: User) -> None:
-    service.release(phone=queries.held_phones(developer)[0], by=developer)
+    assert AuditEvent.objects.get(tag="phone:number:released").subject_id == str(primary.pk)
+    for phone in (older, newest):
+        service.release(phone=phone, by=developer)
     assert queries.primary_person(developer) is None
-    assert not queries.held_people(developer).exists()
 
 
 def test_another_number_can_be_made_primary(developer: User) -> None:
@@ -275,30 +244,19 @@ def test_without_an_audit_row_nothing_changes(
     assert not Notice.objects.exists()
 
 
-# What the database itself holds to --------------------------------------------------------------------------------
-
-
 @pytest.mark.postgresql
-def test_the_database_lets_one_account_hold_a_number(developer: User, stranger: User) -> None:
+def test_the_database_lets_one_account_hold_a_number_and_have_one_that_is_primary(
+    developer: User, stranger: User
+) -> None:
     person = queries.held_phones(developer)[0].person
-    with pytest.raises(IntegrityError), transaction.atomic():
-        VerifiedPhone.objects.create(user=stranger, person=person)
-
-
-@pytest.mark.postgresql
-def test_the_database_lets_an_account_have_one_primary_number(developer: User) -> None:
-    with pytest.raises(IntegrityError), transaction.atomic():
-        VerifiedPhone.objects.create(user=developer, person=make_person(), is_primary=True)
-
-
-@pytest.mark.postgresql
-@pytest.mark.django_db
-def test_the_database_wants_numbers_with_a_plus() -> None:
+    for fields in (
+        {"user": stranger, "person": person},
+        {"user": developer, "person": make_person(), "is_primary": True},
+    ):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            VerifiedPhone.objects.create(**fields)
     with pytest.raises(IntegrityError), transaction.atomic():
         Person.objects.create(number="919876543210")
-
-
-# People -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.postgresql
@@ -312,7 +270,7 @@ def test_a_person_is_found_again_by_number_and_takes_the_first_name_given(organi
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("number", ["", "hello", "9876543210", "+9", "+91" + "9" * 40])
+@pytest.mark.parametrize("number", ["", "hello", "9876543210"])
 def test_what_is_no_number_makes_no_person(number: str) -> None:
     with pytest.raises(RuleBroken) as caught:
         people.person_for(number)
@@ -322,17 +280,232 @@ def test_what_is_no_number_makes_no_person(number: str) -> None:
 
 def test_a_person_can_be_renamed_and_the_trail_tells_it(developer: User) -> None:
     person, here = make_person("Nina"), developer.organisation_id
-    people.rename(person=person, name="  Nina   Joshi ", organisation_id=here, by=developer)
+    for _twice in range(2):
+        people.rename(person=person, name="  Nina   Joshi ", organisation_id=here, by=developer)
+    for bad in ("   ", "x" * 121):
+        with pytest.raises(RuleBroken):
+            people.rename(person=person, name=bad, organisation_id=here, by=developer)
     assert PersonName.objects.get(person=person).name == "Nina Joshi"
     event = AuditEvent.objects.get()
     assert (event.before, event.after, event.person_id) == ({"name": "Nina"}, {"name": "Nina Joshi"}, person.pk)
-    people.rename(person=person, name="Nina Joshi", organisation_id=here, by=developer)
-    assert AuditEvent.objects.count() == 1
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * 121])
-def test_a_name_has_1_to_120_characters(developer: User, name: str) -> None:
-    person = make_person("Nina")
-    with pytest.raises(RuleBroken):
-        people.rename(person=person, name=name, organisation_id=developer.organisation_id, by=developer)
-    assert PersonName.objects.get(person=person).name == "Nina"
+@pytest.fixture
+def held(developer: User) -> list[VerifiedPhone]:
+    """Two numbers of the developer, the first of them primary."""
+    verify(developer, is_primary=False)
+    return list(queries.held_phones(developer))
+
+
+@pytest.fixture
+def sent(
+    phones: Any, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> Callable[[Callable[[], Any]], dict[str, list[str]]]:
+    """`sent(act)`: what arrived where, apart from PINs, when `act` was done and its notices went out."""
+
+    def sent(act: Callable[[], Any]) -> dict[str, list[str]]:
+        with django_capture_on_commit_callbacks(execute=True):
+            act()
+        numbers = set(Notice.objects.exclude(number="").values_list("number", flat=True))
+        return {number: [text for text in phones.texts(number) if "is your PIN" not in text] for number in numbers}
+
+    return sent
+
+
+Sent = Callable[[Callable[[], Any]], dict[str, list[str]]]
+
+
+def test_a_further_number_is_told_to_the_numbers_before_it(
+    developer: User, held: list[VerifiedPhone], prove: Prove, sent: Sent, outbox: list[EmailMessage]
+) -> None:
+    told = sent(lambda: prove(developer, NUMBER))
+    assert [phone.is_primary for phone in queries.held_phones(developer)] == [True, False, False]
+    assert set(told) == {phone.person.number for phone in held}
+    for texts in told.values():
+        assert len(texts) == 1
+        assert "ending in 210 was added" in texts[0]
+    assert [mail.subject for mail in outbox] == ["A phone number was added to your account"]
+    assert NUMBER not in outbox[0].body
+    assert "PINs still go to your primary number." in outbox[0].body
+
+
+def test_the_first_number_of_a_newcomer_is_told_by_mail_alone(
+    newcomer: User, prove: Prove, sent: Sent, outbox: list[EmailMessage]
+) -> None:
+    assert sent(lambda: prove(newcomer, NUMBER)) == {}
+    assert "and PINs go to it" in outbox[0].body
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_giving_back_a_number_is_told_to_it_and_to_the_primary_one(
+    held: list[VerifiedPhone], developer: User, sent: Sent, index: int
+) -> None:
+    number = held[index].person.number
+    told = sent(lambda: service.release(phone=held[index], by=developer))
+    assert set(told) == {number, held[0].person.number}
+    assert f"ending in {number[-3:]} was removed" in told[number][0]
+
+
+def test_another_primary_number_is_told_to_the_one_before_once_a_day(
+    held: list[VerifiedPhone], developer: User, sent: Sent, travel: Callable[..., Any], outbox: list[EmailMessage]
+) -> None:
+    travel()
+    before, after = held
+    told = sent(lambda: service.make_primary(phone=after, by=developer))
+    assert set(told) == {before.person.number}
+    assert f"ending in {after.person.number[-3:]}" in told[before.person.number][0]
+    assert len(outbox) == 1
+
+    def to_and_fro() -> None:
+        service.make_primary(phone=before, by=developer)
+        service.make_primary(phone=after, by=developer)
+
+    assert len(sent(to_and_fro)[before.person.number]) == 1
+    travel(days=1)
+    assert len(sent(to_and_fro)[before.person.number]) == 2
+
+
+def test_nothing_is_queued_for_sms_when_no_gateway_can_send_it(
+    held: list[VerifiedPhone], developer: User, twilio_verify: FakeTwilio, settings: Settings
+) -> None:
+    settings.TWILIO_FROM = ""
+    service.release(phone=held[0], by=developer)
+    assert [notice.number for notice in Notice.objects.all()] == [""]
+
+
+@pytest.mark.parametrize(("gives_back", "is_new"), [(False, True), (True, True), (True, False)])
+def test_another_number_locks_the_credentials_for_a_day(
+    developer: User, prove: Prove, travel: Callable[..., dt.datetime], gives_back: bool, is_new: bool
+) -> None:
+    now, phone = travel(), queries.held_phones(developer)[0]
+    if gives_back:
+        service.release(phone=phone, by=developer)
+        assert lock_of(developer) is None, "giving a number back opens nothing"
+    prove(developer, NUMBER if is_new else phone.person.number)
+    assert lock_of(developer) == now + dt.timedelta(hours=24)
+    event = AuditEvent.objects.get(tag="user:credentials:locked")
+    assert (event.subject_id, event.organisation) == (str(developer.pk), developer.organisation)
+    assert NUMBER not in str(event.after)
+    assert "were locked because" in sentence(event)
+    assert "secrets and tokens until" in render(Notice.objects.get(number="", template="accounts/phone_added"))[1]
+    travel(hours=23, minutes=59)
+    assert lock_of(developer) is not None
+    travel(minutes=1)
+    assert lock_of(developer) is None
+
+
+def test_the_operator_may_switch_the_lock_off_but_does_not_shorten_one(
+    developer: User, prove: Prove, settings: Settings
+) -> None:
+    settings.COOL_OFF_HOURS = 0
+    prove(developer, NUMBER)
+    assert lock_of(developer) is None
+    settings.COOL_OFF_HOURS = 24
+    prove(developer, OTHER_NUMBER)
+    before = lock_of(developer)
+    settings.COOL_OFF_HOURS = 1
+    prove(developer, "+919876543212")
+    assert lock_of(developer) == before
+
+
+def test_who_is_locked_is_told_until_when_and_programs_pass(developer: User) -> None:
+    policies.require_no_credential_hold(developer)
+    developer.credentials_locked_until = dt.datetime(2126, 11, 25, 8, 30, tzinfo=dt.UTC)
+    with pytest.raises(RuleBroken, match="25 Nov 2126, 08:30 UTC") as caught:
+        policies.require_no_credential_hold(developer)
+    assert caught.value.code == "cooling_off"
+    policies.require_no_credential_hold(SYSTEM)
+    policies.require_no_credential_hold(None)
+
+
+def test_an_operator_ends_it_on_the_operators_pages(desk: Client, developer: User, prove: Prove) -> None:
+    prove(developer, NUMBER)
+    form = {"action": "unlock_credentials", "_selected_action": [str(developer.pk)], "confirmed": "yes"}
+    assert "1 was changed" in words(desk.post("/operators/accounts/user/", form, follow=True))
+    assert lock_of(developer) is None
+    event = AuditEvent.objects.get(tag="user:credentials:unlocked")
+    assert sentence(event) == "Omar Dsouza unlocked the credentials of Devika Rao."
+    assert "not locked" in words(desk.post("/operators/accounts/user/", form, follow=True))
+
+
+def test_nobody_else_ends_it(developer: User, organisation_admin: User, operator: User, prove: Prove) -> None:
+    for user in (developer, operator):
+        credential_hold.start(user=user, number=NUMBER, by=user)
+    for by, user in ((developer, developer), (organisation_admin, developer), (operator, operator)):
+        with pytest.raises(NotAllowed):
+            credential_hold.lift(user=user, by=by)
+    assert lock_of(developer) is not None
+    assert lock_of(operator) is not None
+    assert not AuditEvent.objects.filter(tag="user:credentials:unlocked").exists()
+
+
+def test_nobody_who_cools_off_sets_an_authenticator_app_up(
+    operator: User, prove: Prove, browser_of: Callable[..., Client], travel: Callable[..., dt.datetime]
+) -> None:
+    """Whoever just came by the number would be an operator with it, and unlock the credentials of others."""
+    started = totp.begin(user=operator)
+    prove(operator, NUMBER)
+    set_up = "/operators/second-factor/set-up/"
+    page = browser_of(operator).get(set_up, follow=True)
+    assert page.redirect_chain[-1][0] == "/console/"
+    assert totp.format_secret(started) not in page.content.decode()
+    browser_of(operator).post(set_up, {"pin": code_of(started)})
+    assert not reauthentication.uses_totp(operator)
+    operator.refresh_from_db()
+    for act in (
+        lambda: totp.begin(user=operator),
+        lambda: totp.enrol(user=operator, device=started, code=code_of(started), by=operator),
+    ):
+        with pytest.raises(RuleBroken) as refused:
+            act()
+        assert refused.value.code == "cooling_off"
+    travel(hours=24)
+    assert totp.format_secret(started) in browser_of(operator).get(set_up).content.decode()
+
+
+@pytest.mark.parametrize("page", ["/console/", "/console/settings/"])
+def test_home_and_settings_say_that_credentials_are_locked(
+    page: str, developer: User, browser_of: Callable[..., Client]
+) -> None:
+    browser = browser_of(developer)
+    assert "credentials are locked" not in words(browser.get(page))
+    credential_hold.start(user=developer, number=NUMBER, by=developer)
+    assert "credentials are locked" in words(browser.get(page))
+
+
+def test_one_is_warned_before_adding_a_further_number_but_not_before_the_first(
+    developer: User, newcomer: User, browser_of: Callable[..., Client], settings: Settings
+) -> None:
+    def is_warned(user: User) -> bool:
+        return "This locks your credentials" in words(browser_of(user).get("/console/phones/add/"))
+
+    service.release(phone=queries.held_phones(developer)[0], by=developer)
+    assert (is_warned(developer), is_warned(newcomer)) == (True, False)
+    settings.COOL_OFF_HOURS = 0
+    assert not is_warned(developer)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_numbers_proven_at_once_leave_one_lock_and_the_last_end(
+    organisation: Any, phones: Any, together: Callable[..., list[Any]]
+) -> None:
+    user = make_user("Nina Joshi", organisation, number=None)
+    verify(user)
+    sent = []
+    for number in (NUMBER, "+919876543211"):
+        device = service.send_pin(user=make_user("x", organisation), number=number, by=user)
+        device.user = user
+        device.save(update_fields=["user"])
+        sent.append((device.pk, phones.pin(number)))
+    waiting = iter(sent)
+
+    def attempt() -> VerifiedPhone:
+        device_id, pin = next(waiting)
+        return service.verify_pin(user=user, device_id=device_id, pin=pin, by=user)
+
+    results = together(2, attempt)
+    assert [type(result).__name__ for result in results] == ["VerifiedPhone"] * 2, results
+    until = lock_of(user)
+    assert until is not None
+    assert until <= clock.now() + dt.timedelta(hours=24)
+    assert AuditEvent.objects.filter(tag="user:credentials:locked").count() == 2
