@@ -1,4 +1,4 @@
-"""Reads the forms of a page as a browser would, so that tests send what people send: hidden fields and all."""
+"""Reads pages and their forms as a browser would, so that tests send what people send: hidden fields and all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
 
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 # What the test client returns; its type is private to django-stubs.
 Page = Any
@@ -98,3 +100,10 @@ def text_of(response: Page) -> str:
     body = response.content.decode().replace("<wbr>", "")  # where a word may be broken, no space stands
     body = re.sub(r"<(script|style|head)\b.*?</\1>", " ", body, flags=re.DOTALL)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def count_queries(client: Client, path: str) -> int:
+    """How many queries a page costs."""
+    with CaptureQueriesContext(connection) as seen:
+        assert client.get(path).status_code == 200
+    return len(seen)

@@ -131,9 +131,6 @@ def test_a_look_opens_nothing(program: Program) -> None:
     assert is_waiting(program.handoff)
 
 
-# Against the other ways ----------------------------------------------------------------------------------------------
-
-
 def test_after_the_page_the_program_is_told_who_when_and_from_where(program: Program, developer: User) -> None:
     handoffs.claim(handoff=program.handoff, by=developer, idempotency_key=new_form_key(), address="192.0.2.7")
     at = clock.now()
@@ -189,9 +186,6 @@ def test_one_that_no_key_opens_any_more_keeps_no_other(program: Program, group_a
     assert is_waiting(program.handoff)
 
 
-# A lost answer -------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.postgresql
 def test_the_same_claim_sent_again_gets_the_same_answer(program: Program, group_admin: User) -> None:
     factories.let_in(program.connector, group_admin)
@@ -232,9 +226,6 @@ def test_the_answer_is_repeated_for_ten_minutes_or_until_the_token_ends_and_then
         nothing(claim(program, key=KEY))
         tasks.sweep_one_time_secrets()
     assert not HandoffClaimReplay.objects.exists()
-
-
-# Receipts and traces -------------------------------------------------------------------------------------------------
 
 
 def test_both_sides_get_a_receipt_and_the_trail_an_entry(program: Program, developer: User, group_admin: User) -> None:

@@ -61,9 +61,6 @@ def client(developer: User, browser_of: Browser) -> Client:
     return browser_of(developer)
 
 
-# The way through ---------------------------------------------------------------------------------------------------
-
-
 def test_two_screens_make_a_connector_and_show_its_id_and_secret_once(client: Client, developer: User) -> None:
     page = created_by(client)
     connector = Connector.objects.get()
@@ -105,9 +102,6 @@ def test_the_second_screen_opened_without_the_first_leads_there(client: Client) 
     assert client.get(SECOND)["Location"] == FIRST
     assert form_to(client.post(SECOND, {"permissions": PERMITTED}), FIRST)
     assert not Connector.objects.exists()
-
-
-# What bad input gets -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -180,9 +174,6 @@ def test_the_first_secret_may_have_an_end_date_which_is_shown(client: Client) ->
     assert secret.expires_at.isoformat() in str(AuditEvent.objects.get(tag=EventType.SECRET_CREATED).after)
 
 
-# The secret stays where it is shown ----------------------------------------------------------------------------------
-
-
 def test_every_answer_that_shows_a_secret_forbids_storing_it(client: Client) -> None:
     second = second_form(client)
     page, again = (second.send(client, {"permissions": PERMITTED}) for _ in range(2))
@@ -192,9 +183,6 @@ def test_every_answer_that_shows_a_secret_forbids_storing_it(client: Client) -> 
         assert SECRET.search(response.content.decode())
         assert "no-store" in response["Cache-Control"]
     assert OneTimeSecret.objects.exists()
-
-
-# Twice, and what comes between ----------------------------------------------------------------------------------------
 
 
 def test_a_double_click_on_create_makes_one_connector_and_shows_the_same_secret(client: Client) -> None:

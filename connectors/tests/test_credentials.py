@@ -84,9 +84,6 @@ def test_a_leak_scanner_finds_a_credential_in_any_text_and_the_log_strikes_it_ou
     assert token[8:] not in str(redact({"event": f"got {token}"}))
 
 
-# Successors -----------------------------------------------------------------------------------------------------
-
-
 def test_the_successor_of_a_token_is_always_the_same_and_of_two_never() -> None:
     old, another = token_format.generate(CredentialKind.REFRESH), token_format.generate(CredentialKind.REFRESH)
     one, again = token_format.derive_successor(old.digest), token_format.derive_successor(old.digest)
@@ -108,9 +105,6 @@ def test_the_successor_does_not_change_when_a_new_pepper_comes_first(settings: S
 def test_a_successor_whose_pepper_has_left_the_ring_cannot_be_derived() -> None:
     with pytest.raises(crypto.UnknownKey):
         token_format.derive_successor(token_format.generate(CredentialKind.REFRESH).digest, key_id="gone")
-
-
-# Access tokens --------------------------------------------------------------------------------------------------
 
 
 @given(refresh_token_id=st.integers(1, 2**63 - 1), grant_id=st.uuids(), seconds=st.integers(-(10**8), 86_400))

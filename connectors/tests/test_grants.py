@@ -127,9 +127,6 @@ def test_a_deleted_connector_and_one_of_another_organisation_are_not_there(
     assert not Grant.objects.exists()
 
 
-# Ending ---------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.postgresql
 def test_what_is_revoked_is_refused_at_once_and_not_renewed(program: Program, group_admin: User) -> None:
     access = exchange(program).access_token
@@ -171,9 +168,6 @@ def test_suspending_refuses_everything_and_resuming_accepts_it_again(program: Pr
         grants.resume(grant=program.grant, by=group_admin)
 
 
-# Regenerating ---------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.postgresql
 def test_regenerating_ends_the_old_token_at_once_and_hands_over_a_new_one(program: Program, group_admin: User) -> None:
     access = exchange(program).access_token
@@ -209,9 +203,6 @@ def test_a_new_name_of_the_target_shows_on_its_grants(program: Program, group_ad
     program.grant.refresh_from_db()
     other.grant.refresh_from_db()
     assert (program.grant.target_name, other.grant.target_name) == ("Early shift", "Night shift")
-
-
-# Who may ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("who", ["developer", "stranger", "outsider", "group_admin"])

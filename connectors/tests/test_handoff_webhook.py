@@ -53,9 +53,6 @@ def facts(webhook: Webhook) -> list[tuple[str, str, str]]:
     return [(row.event.event_type, row.event.data["reason"], row.event.data["handoffId"]) for row in rows]
 
 
-# What is told ---------------------------------------------------------------------------------------------------
-
-
 def test_a_handoff_is_told_with_all_that_claims_it(
     hook: Webhook, told: Program, receiver: Receiver, settings: Settings
 ) -> None:
@@ -166,9 +163,6 @@ def test_what_is_rolled_back_and_another_connectors_handoffs_are_not_told(
     assert not WebhookEvent.objects.exists()
 
 
-# How it is told -------------------------------------------------------------------------------------------------
-
-
 def test_while_the_connector_is_suspended_nothing_goes(
     hook: Webhook, told: Program, receiver: Receiver, developer: User, group_admin: User
 ) -> None:
@@ -197,9 +191,6 @@ def test_it_lasts_as_long_as_its_connector(
     assert hook.deleted_at is not None
     assert hook.sealed_secret is None
     assert set(states(hook)) <= {"dropped"}
-
-
-# The address ----------------------------------------------------------------------------------------------------
 
 
 def test_an_address_that_does_not_answer_and_one_of_somebody_else_are_not_kept(
@@ -244,9 +235,6 @@ def test_under_no_grant_there_is_one_of_these(hook: Webhook, told: Program, colu
             object_id="x",
             expires_at=subscriptions.NO_END,
         )
-
-
-# The pages ------------------------------------------------------------------------------------------------------
 
 
 def test_an_owner_registers_it_on_the_webhooks_tab(

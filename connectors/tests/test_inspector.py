@@ -55,9 +55,6 @@ def failed(text: str, by: User) -> list[str]:
     return [check.label for check in introspection.introspect(text=text, by=by).checks if not check.passed]
 
 
-# What is told ---------------------------------------------------------------------------------------------------------
-
-
 def test_whoever_presents_the_whole_credential_is_told_all_about_it(program: Program, outsider: User) -> None:
     for text, kind in ((program.refresh_token, CredentialKind.REFRESH), (program.secret, CredentialKind.SECRET)):
         found = introspection.introspect(text=text, by=outsider)
@@ -120,9 +117,6 @@ def test_nor_does_the_time_tell_them_apart(
     assert max(took) - min(took) < 0.05, took
 
 
-# Why it is refused ----------------------------------------------------------------------------------------------------
-
-
 def test_each_end_says_what_to_do(
     program: Program, developer: User, group_admin: User, travel: Callable[..., dt.datetime]
 ) -> None:
@@ -165,9 +159,6 @@ def test_what_is_no_credential_is_told_by_its_form(developer: User, text: str, s
     assert found.next_step
 
 
-# Would this call work? ------------------------------------------------------------------------------------------------
-
-
 def test_a_call_is_explained_by_permission(program: Program, developer: User, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = hooks.TokenAccess("Admin", frozenset(hooks.RequiredRole))
     monkeypatch.setattr(hooks, "token_access", lambda _grant, group_id, _bot: mine if group_id == "mine" else None)
@@ -176,9 +167,6 @@ def test_a_call_is_explained_by_permission(program: Program, developer: User, mo
     for call, group_id, passed in ((post, "mine", [True, True]), (post, "other", [True, False]), (me, "", [False])):
         assert [check.passed for check in introspection.explain_call(found, call, group_id)] == passed
     assert "User Profile" in introspection.explain_call(found, me, "")[0].says
-
-
-# The page -------------------------------------------------------------------------------------------------------------
 
 
 def test_the_page_tells_and_forgets(program: Program, developer: User, browser_of: Browser) -> None:
@@ -226,9 +214,6 @@ def test_a_look_changes_nothing(program: Program, developer: User, everything: C
     introspection.introspect(text=program.refresh_token, by=developer)
     introspection.introspect(text=program.secret, by=developer)
     assert everything() == before
-
-
-# One truth ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

@@ -34,9 +34,6 @@ def shown(user: User) -> dict[str, Any]:
     return {row.name: row.used_at for row in rows}
 
 
-# When it was used ----------------------------------------------------------------------------------------------------
-
-
 def test_the_first_use_of_a_token_shows_at_once(program: Program, developer: User) -> None:
     assert shown(developer) == {program.connector.name: None}
     exchange(program)
@@ -65,9 +62,6 @@ def test_a_use_that_is_written_late_moves_nothing_back(program: Program, develop
     assert shown(developer) == {program.connector.name: now}
 
 
-# Whose tokens --------------------------------------------------------------------------------------------------------
-
-
 def test_every_token_knows_its_connector(program: Program, group_admin: User, travel: Travel, settings: Any) -> None:
     travel(days=settings.REFRESH_TOKEN_DAYS - 9)
     exchange(program)
@@ -75,9 +69,6 @@ def test_every_token_knows_its_connector(program: Program, group_admin: User, tr
     grants.regenerate(grant=program.grant, by=group_admin)
     assert RefreshToken.objects.count() == 3
     assert not RefreshToken.objects.exclude(connector_id=F("grant__connector_id")).exists()
-
-
-# How many ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -117,19 +108,6 @@ def test_the_next_end_is_of_a_live_token(program: Program, developer: User, grou
     assert told() > clock.now()
     assert [token.expires_at for token in connectors.list_ending_tokens(developer)][:1] in ([], [told()])
     assert [ending.ends_at for ending in usage_queries.list_ending_credentials(program.connector)] == [told()]
-
-
-def test_many_grants_ask_no_more_than_one(program: Program, developer: User, group_admin: User) -> None:
-    def asked() -> int:
-        with CaptureQueriesContext(connection) as found:
-            connectors.count_tabs(connectors.get_own_connector(developer, program.connector.pk))
-            connectors.count_stopping(program.connector)
-        return len(found)
-
-    before = asked()
-    for _number in range(5):
-        let_in(program.connector, group_admin)
-    assert asked() == before == 3
 
 
 def test_what_is_counted_is_read_by_an_index_that_has_nothing_else(connector: Connector) -> None:

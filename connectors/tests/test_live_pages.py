@@ -121,9 +121,6 @@ def test_under_a_claimed_token_it_waits_for_the_first_exchange(client: Client, u
     assert "from 192.0.2.7" in poll(client, address).content.decode()
 
 
-# The inbox and Home --------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("page", "part"), PAGES)
 def test_an_open_page_shows_a_refresh_token_that_has_arrived_and_goes_on_asking(
     developer: User, connector: Connector, group_admin: User, browser_of: Browser, page: str, part: str

@@ -22,43 +22,16 @@ from kaizala_console.lib.errors import NotFound, RuleBroken
 from kaizala_console.lib.tests import picture_files as files
 
 pytestmark = pytest.mark.django_db
+
+Browser = Callable[..., Client]
 SVG = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
 HTML = b"<html><script>alert(1)</script>"
 OTHER_FILE, NO_PICTURE = "Choose a .png, .jpg or .webp file.", "This file is not a valid picture."
 
 
-@pytest.mark.parametrize(
-    ("content", "name", "content_type", "says"),
-    [
-        (SVG, "a.svg", "image/svg+xml", OTHER_FILE),
-        (SVG, "a.png", "image/png", NO_PICTURE),
-        (b"\x89PNG\r\n\x1a\n" + HTML, "a.png", "image/png", NO_PICTURE),
-        (files.JPEG, "a.png", "image/png", NO_PICTURE),
-        (files.JPEG, "a.jpg", "image/png", OTHER_FILE),
-        (files.MOVING, "a.webp", "image/webp", NO_PICTURE),
-        (files.png(31, 48), "a.png", "image/png", "31 × 48 pixels"),
-        (files.png(48, 1025), "a.png", "image/png", "48 × 1025 pixels"),
-        (files.png() + bytes(connectors.MOST_LOGO_BYTES), "a.png", "image/png", "larger than 256 kB"),
-    ],
-)
-def test_what_is_no_such_picture_is_refused(
-    connector: Connector, developer: User, content: bytes, name: str, content_type: str, says: str
-) -> None:
-    with pytest.raises(RuleBroken, match=says) as refused:
-        connectors.set_logo(connector=connector, by=developer, content=content, name=name, content_type=content_type)
-    assert refused.value.field == "logo"
-    assert not ConnectorLogo.objects.exists()
-    assert changes() == []
-
-
-@pytest.mark.parametrize("side", [32, 1024])
-def test_the_bounds_themselves_are_taken_and_what_a_polyglot_hides_is_not(connector: Connector, side: int) -> None:
-    logo = put(connector, content=files.png(side, side) + HTML)
-    assert logo.width == side
-    assert HTML not in logo.content
-
-
-Browser = Callable[..., Client]
+@pytest.fixture
+def client(developer: User, browser_of: Browser) -> Client:
+    return browser_of(developer)
 
 
 def changes() -> list[tuple[object, object]]:
@@ -106,6 +79,37 @@ def test_nobody_else_but_operators_removes_it(connector: Connector, who: str, re
     assert ConnectorLogo.objects.exists() is (who != "operator")
 
 
+@pytest.mark.parametrize(
+    ("content", "name", "content_type", "says"),
+    [
+        (SVG, "a.svg", "image/svg+xml", OTHER_FILE),
+        (SVG, "a.png", "image/png", NO_PICTURE),
+        (b"\x89PNG\r\n\x1a\n" + HTML, "a.png", "image/png", NO_PICTURE),
+        (files.JPEG, "a.png", "image/png", NO_PICTURE),
+        (files.JPEG, "a.jpg", "image/png", OTHER_FILE),
+        (files.MOVING, "a.webp", "image/webp", NO_PICTURE),
+        (files.png(31, 48), "a.png", "image/png", "31 × 48 pixels"),
+        (files.png(48, 1025), "a.png", "image/png", "48 × 1025 pixels"),
+        (files.png() + bytes(connectors.MOST_LOGO_BYTES), "a.png", "image/png", "larger than 256 kB"),
+    ],
+)
+def test_what_is_no_such_picture_is_refused(
+    connector: Connector, developer: User, content: bytes, name: str, content_type: str, says: str
+) -> None:
+    with pytest.raises(RuleBroken, match=says) as refused:
+        connectors.set_logo(connector=connector, by=developer, content=content, name=name, content_type=content_type)
+    assert refused.value.field == "logo"
+    assert not ConnectorLogo.objects.exists()
+    assert changes() == []
+
+
+@pytest.mark.parametrize("side", [32, 1024])
+def test_the_bounds_themselves_are_taken_and_what_a_polyglot_hides_is_not(connector: Connector, side: int) -> None:
+    logo = put(connector, content=files.png(side, side) + HTML)
+    assert logo.width == side
+    assert HTML not in logo.content
+
+
 def test_a_deleted_connector_has_none_and_gets_none(connector: Connector, developer: User, operator: User) -> None:
     put(connector)
     connectors.delete(connector=connector, by=developer)
@@ -135,9 +139,6 @@ def picture(connector: Connector) -> str:
     return at("logo_file", connector, connector.logo_sha256)
 
 
-# The page ------------------------------------------------------------------------------------------------------------
-
-
 def test_an_owner_puts_replaces_and_removes_it(connector: Connector, developer: User, browser_of: Browser) -> None:
     client = browser_of(developer)
     assert at("logo", connector) in client.get(at("change", connector)).content.decode()
@@ -154,16 +155,11 @@ def test_an_owner_puts_replaces_and_removes_it(connector: Connector, developer: 
 
 
 @pytest.mark.parametrize("file", ["", PngFile(SVG), PngFile(files.png() + bytes(256 * 1024))])
-def test_what_is_refused_is_told_at_the_field(
-    connector: Connector, developer: User, browser_of: Browser, file: Any
-) -> None:
-    page = browser_of(developer).post(at("logo", connector), {"logo": file})
+def test_what_is_refused_is_told_at_the_field(client: Client, connector: Connector, file: Any) -> None:
+    page = client.post(at("logo", connector), {"logo": file})
     assert page.status_code == 400
     assert 'id="id_logo_error"' in page.content.decode()
     assert not ConnectorLogo.objects.exists()
-
-
-# The picture ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("who", ["developer", "member", "stranger", "organisation_admin"])
@@ -206,11 +202,7 @@ def test_an_address_is_of_one_picture_alone(connector: Connector, developer: Use
     assert client.get(url).status_code == 404
 
 
-# Where it is shown ---------------------------------------------------------------------------------------------------
-
-
-def test_a_list_with_logos_asks_no_more_and_reads_no_picture(developer: User, browser_of: Browser) -> None:
-    client = browser_of(developer)
+def test_a_list_with_logos_asks_no_more_and_reads_no_picture(client: Client, developer: User) -> None:
     several = [factories.make_connector(developer) for _number in range(4)]
     client.get(reverse("connectors:list"))  # what is asked once only
     with CaptureQueriesContext(connection) as without:
