@@ -120,9 +120,6 @@ SENTENCES: dict[EventType, str | Promise] = {
     EventType.HANDOFF_REVEALED: _("%(actor)s viewed the refresh token of “%(connector)s” for “%(target)s”."),
     EventType.HANDOFF_REFUSED: _("%(actor)s refused the refresh token of “%(connector)s” for “%(target)s”."),
     EventType.HANDOFF_EXPIRED: _("The handoff of “%(connector)s” for “%(target)s” expired; its token was deleted."),
-    EventType.HANDOFF_WITHDRAWN: _(
-        "The handoff of “%(connector)s” for “%(target)s” was withdrawn; its token was deleted."
-    ),
     EventType.HANDOFF_REISSUED: _("%(actor)s regenerated the handoff of “%(connector)s” for “%(target)s”."),
     EventType.WEBHOOK_CREATED: _("%(actor)s created a webhook of “%(connector)s” to %(host)s."),
     EventType.WEBHOOK_CHANGED: _("%(actor)s changed a webhook of “%(connector)s” to %(host)s."),
@@ -170,8 +167,6 @@ SENTENCES: dict[EventType, str | Promise] = {
     EventType.RESPONSES_EXPORTED: _("%(actor)s exported the answers to an action (%(kind)s) in “%(group)s”."),
     EventType.MEDIA_UPLOADED: _("%(actor)s uploaded media (%(kind)s): %(files)s files, %(bytes)s bytes."),
     EventType.MEDIA_DELETED: _("Unused media (%(kind)s) was deleted: %(files)s files."),
-    EventType.GROUP_CONNECTOR_ADDED: _("%(actor)s added the connector “%(connector)s” to “%(group)s”."),
-    EventType.GROUP_CONNECTOR_REMOVED: _("%(actor)s removed the connector “%(connector)s” from “%(group)s”."),
     EventType.GROUP_BOT_ADDED: _("%(actor)s added the bot “%(bot)s” to “%(group)s”."),
     EventType.GROUP_BOT_REMOVED: _("%(actor)s removed the bot “%(bot)s” from “%(group)s”."),
 }
