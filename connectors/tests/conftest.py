@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +42,12 @@ def connector(developer: User) -> Connector:
 def program(connector: Connector, group_admin: User) -> Program:
     """The developer's program, let into a group by its admin, the token still sealed for the developer as well."""
     return factories.make_program(connector, group_admin)
+
+
+@pytest.fixture
+def owner(developer: User, browser_of: Callable[..., Client]) -> Client:
+    """The browser of the connector's owner, freshly confirmed."""
+    return browser_of(developer)
 
 
 @pytest.fixture(autouse=True)
@@ -149,3 +157,15 @@ def group_id() -> UUID:
 def webhook(told_program: Program, receiver: Receiver, group_id: UUID) -> Webhook:
     """The program's webhook on the group, for everything, to a receiver that behaves well."""
     return make_webhook(told_program.grant, receiver.url(), group_id)
+
+
+@pytest.fixture
+def is_genuine() -> Callable[..., bool]:
+    """The function in Python by which docs/webhooks.md lets receivers check a delivery."""
+    document = Path(__file__).resolve().parents[2] / "docs" / "webhooks.md"
+    found = re.search(r"```python\n(.*?)```", document.read_text(), re.DOTALL)
+    assert found is not None
+    names: dict[str, Any] = {}
+    exec(found[1], names)  # noqa: S102 - the document is ours, and running it is the test
+    function: Callable[..., bool] = names["is_genuine"]
+    return function

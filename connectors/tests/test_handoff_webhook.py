@@ -21,13 +21,11 @@ from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.receiver import Receiver
-from connectors.tests.test_webhook_docs import is_genuine
 from connectors.tests.webhook_cast import states, time_passes
 from connectors.webhooks import delivery, management, subscriptions
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
-__all__ = ["is_genuine"]
 pytestmark = pytest.mark.django_db
 
 

@@ -11,7 +11,6 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from django.conf import settings
-from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 from pytest_django import Settings
 
@@ -19,10 +18,8 @@ from accounts import sandbox
 from accounts.models import Organisation, User
 from accounts.tests.factories import make_user
 from connectors.models import Connector
-from connectors.services import user_tokens
 from connectors.tests.factories import make_connector, person_of
 from kaizala_console.lib import clock
-from kaizala_console.tests.browser import assert_accessible, assert_fits
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 
@@ -116,31 +113,6 @@ def test_a_person_signs_in_proves_a_number_allows_and_comes_back(
     context.close()
 
 
-def test_a_person_who_confirms_first_comes_back(
-    browser: Browser,
-    live_server: Any,
-    browser_of: Callable[..., Any],
-    connector: Connector,
-    member: User,
-    callback: str,
-    phones: Any,
-) -> None:
-    Connector.objects.update(redirect_urls=[callback])
-    context = browser.new_context(base_url=live_server.url)
-    cookie = browser_of(member, confirmed=False).cookies[settings.SESSION_COOKIE_NAME]
-    context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live_server.url}])
-    page = context.new_page()
-    asked = {"client_id": str(connector.pk), "redirect_uri": callback, "scope": "groupinfo.read"}
-    page.goto(f"/api/oauth/authorize?{urlencode(asked)}")
-    expect(page.get_by_text("Group Information: read")).to_be_visible()
-    page.get_by_role("button", name="Allow", exact=True).click()
-    expect(page).to_have_url(re.compile("/console/confirm/"))
-    page.get_by_role("textbox").last.fill(phones.pin(person_of(member).number))
-    page.get_by_role("button", name="Confirm", exact=True).click()
-    page.wait_for_url(f"{callback}?code=**")
-    context.close()
-
-
 def test_a_person_who_proves_a_number_after_allowing_comes_back(
     browser: Browser,
     live_server: Any,
@@ -167,51 +139,3 @@ def test_a_person_who_proves_a_number_after_allowing_comes_back(
     page.get_by_role("button", name="Allow", exact=True).click()
     page.wait_for_url(f"{callback}?code=**")
     page.context.close()
-
-
-@pytest.mark.parametrize(("width", "dark"), [(360, True)])  # the wide and light look is that of test_every_page
-def test_the_pages_of_user_tokens_are_accessible_and_fit(
-    open_page: Callable[..., Page],
-    live_server: Any,
-    connector: Connector,
-    developer: User,
-    member: User,
-    organisation_admin: User,
-    second_admin: User,
-    width: int,
-    dark: bool,
-) -> None:
-    Connector.objects.update(redirect_urls=["https://planner.example/back"])
-    asked = {"client_id": str(connector.pk), "redirect_uri": "https://planner.example/back"}
-    page = open_page(user=member, width=width, dark=dark)
-
-    def look(at: Page) -> None:
-        assert_accessible(at)
-        assert_fits(at)
-
-    page.goto(reverse("connectors:user_token", args=[connector.pk]))
-    look(page)
-    page.get_by_role("button", name="Generate user token").click()
-    look(page)
-    page.goto(reverse("connectors:user_token", args=[connector.pk]))
-    look(page)
-    page.goto(f"/api/oauth/authorize?{urlencode(asked)}")
-    look(page)
-    page.goto(f"/api/oauth/authorize?{urlencode(asked | {'redirect_uri': 'x'})}")
-    look(page)
-    page.goto(reverse("connectors:acting"))
-    look(page)
-    page.get_by_role("link", name="Remove").click()
-    look(page)
-    page.get_by_label("Name of the connector").fill("Shift Planner")
-    page.get_by_role("button", name="Remove").click()
-    look(page)
-    request = user_tokens.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
-    second = open_page(user=second_admin, width=width, dark=dark)
-    second.goto(reverse("connectors:user_token_request", args=[request.pk]))
-    look(second)
-    second.get_by_role("button", name="Confirm").click()
-    look(second)
-    owner = open_page(user=developer, width=width, dark=dark)
-    owner.goto(reverse("connectors:sign_in", args=[connector.pk]))
-    look(owner)

@@ -1,4 +1,4 @@
-"""What the pages read: scoped to who asks, in pages, and with as many queries for many rows as for one."""
+"""What pages read of connectors: scoped to who asks, in pages, with as many queries for many rows as for one."""
 
 from __future__ import annotations
 
@@ -8,99 +8,123 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.audit import queries as audit_queries
 from accounts.models import User
 from connectors.models import Connector, Grant, Handoff
 from connectors.queries import connectors as queries
-from connectors.services import connectors, grants, handoffs, one_time_secrets, secrets
+from connectors.services import access_requests, connectors, grants, handoffs, leak_reports, one_time_secrets
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in, make_connector
 from connectors.tests.test_tokens import exchange
 from kaizala_console.dashboard.activity import audit_scope
-from kaizala_console.dashboard.pending_actions import Urgency, list_pending_actions
+from kaizala_console.dashboard.onboarding import OnboardingPath, developer_path
+from kaizala_console.dashboard.pending_actions import PendingAction, Urgency, badges, list_pending_actions
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.pagination import BadCursor
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+Travel = Callable[..., dt.datetime]
 
 
 def names(user: User, **options: Any) -> list[str]:
     return [connector.name for connector in queries.get_connector_page(user, **options).items]
 
 
+def handoffs_of(user: User) -> list[PendingAction]:
+    return [action for action in list_pending_actions(user) if action.key == "handoffs"]
+
+
 @pytest.fixture
-def three(developer: User, stranger: User, outsider: User) -> list[Connector]:
-    """Two connectors of the developer, one of a colleague; another organisation has its own."""
-    make_connector(outsider, "Gamma")
-    return [make_connector(developer, "beta"), make_connector(developer, "Alpha"), make_connector(stranger, "Delta")]
+def theirs(developer: User, stranger: User, group_admin: User, outsider: User) -> dict[str, Program]:
+    """Two of the developer, one that is shared with them, one that is not; and one that was deleted."""
+    made = {
+        name: factories.make_program(factories.make_connector(owner, name), group_admin)
+        for name, owner in (("Beta", developer), ("Alpha", developer), ("Shared", stranger), ("Other", stranger))
+    }
+    made["Shared"].connector.co_owners.add(developer)
+    factories.make_connector(outsider, "Elsewhere")
+    gone = factories.make_connector(developer, "Gone")
+    let_in(gone, group_admin)
+    connectors.delete(connector=gone, by=developer)
+    return made
 
 
-@pytest.mark.postgresql
-def test_own_connectors_by_default_and_all_of_the_organisation_on_demand(
-    three: list[Connector], developer: User, stranger: User
-) -> None:
-    assert sorted(names(developer)) == ["Alpha", "beta"]
-    assert sorted(names(developer, everybodys=True)) == ["Alpha", "Delta", "beta"]
-    assert names(stranger) == ["Delta"]
-
-
-def test_a_co_owned_connector_is_ones_own(three: list[Connector], stranger: User) -> None:
-    three[0].co_owners.add(stranger)
-    assert sorted(names(stranger)) == ["Delta", "beta"]
-
-
-@pytest.mark.postgresql
-def test_deleted_ones_are_not_listed(three: list[Connector], developer: User) -> None:
-    connectors.delete(connector=three[0], by=developer)
-    assert names(developer) == ["Alpha"]
-
-
-@pytest.mark.postgresql
-@pytest.mark.parametrize("search", ["lph", "ALPHA", " alpha "])
-def test_a_search_finds_part_of_a_name_in_any_case(three: list[Connector], developer: User, search: str) -> None:
-    assert names(developer, search=search) == ["Alpha"]
-
-
-@pytest.mark.postgresql
-def test_a_search_finds_a_whole_id_and_takes_anything(three: list[Connector], developer: User) -> None:
-    assert names(developer, search=str(three[0].pk).upper()) == ["beta"]
-    for search in ("100%", "_", "\0", "'", "ü" * 500):
-        assert names(developer, search=search) in ([], ["Alpha", "beta"])
-    assert names(developer, search="\0Alpha") == ["Alpha"]
-
-
-@pytest.mark.postgresql
-def test_a_state_narrows_the_list(three: list[Connector], developer: User) -> None:
-    connectors.suspend(connector=three[0], by=developer)
-    connectors.deactivate(connector=three[1], by=developer)
-    assert names(developer, state="suspended") == ["beta"]
-    assert names(developer, state="deactivated") == ["Alpha"]
-    assert names(developer, state="live") == names(developer, state="nonsense") == []
-
-
-@pytest.mark.postgresql
-@pytest.mark.parametrize("sort", queries.SORTS)
-def test_every_order_goes_through_all_pages_without_skipping(developer: User, group_admin: User, sort: str) -> None:
-    for number in range(5):
-        made = make_connector(developer, f"Connector {number}")
-        if number % 2:
-            exchange(factories.make_program(made, group_admin))
-    seen: list[str] = []
-    cursor: str | None = None
-    for _ in range(5):
-        page = queries.get_connector_page(developer, sort=sort, cursor=cursor, size=2)
-        seen += [connector.name for connector in page.items]
-        cursor = page.next_cursor
-        if cursor is None:
+def read_pages(read: Callable[..., Any]) -> list[Any]:
+    """All rows, forward by twos; and the same going back."""
+    found, cursor = [], None
+    for _number in range(9):
+        page = read(cursor=cursor, size=2)
+        found += page.items
+        if page.next_cursor is None:
             break
-    assert len(seen) == len(set(seen)) == 5
+        cursor = page.next_cursor
+    back = list(page.items)
+    while page.previous_cursor is not None:
+        page = read(cursor=page.previous_cursor, size=2)
+        back = page.items + back
+    assert back == found
+    return found
 
 
-@pytest.mark.postgresql
-def test_a_forged_page_mark_is_refused(developer: User) -> None:
+# Connectors ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_list_has_connectors_that_are_owned_or_shared_or_all_of_the_organisation(
+    theirs: dict[str, Program], developer: User, stranger: User, group_admin: User
+) -> None:
+    assert names(developer) == ["Alpha", "Beta", "Shared"]
+    assert names(developer, everybodys=True) == ["Alpha", "Beta", "Other", "Shared"]
+    assert names(stranger) == ["Other", "Shared"]
+    assert names(group_admin) == []
+    assert not queries.list_own_connectors(group_admin).exists()
+    assert queries.list_names(developer) == {"alpha", "beta"}
+    assert queries.list_names(developer, but=theirs["Alpha"].connector) == {"beta"}
+
+
+@pytest.mark.parametrize("sort", queries.SORTS)
+def test_every_order_goes_through_all_pages_both_ways(theirs: dict[str, Program], developer: User, sort: str) -> None:
+    exchange(theirs["Beta"])
+    rows = read_pages(lambda **page: queries.get_connector_page(developer, sort=sort, **page))
+    expected = {"newest": ["Shared", "Alpha", "Beta"], "oldest": ["Beta", "Alpha", "Shared"]}
+    assert sorted(row.name for row in rows) == ["Alpha", "Beta", "Shared"]
+    assert [row.name for row in rows] == expected.get(sort, [row.name for row in rows])
+    assert all(row.mine for row in rows)
     with pytest.raises(BadCursor):
         queries.get_connector_page(developer, cursor="forged")
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        *(({"search": part}, ["Alpha"]) for part in ("lph", "ALPHA", " alpha ", "\0Alpha")),
+        *(({"search": part}, []) for part in ("other", "100%", "_", "'", "ü" * 500)),
+        ({"search": "\0"}, ["Alpha", "Beta", "Shared"]),
+        ({"search": "h"}, ["Alpha", "Shared"]),
+        ({"state": "suspended"}, ["Beta"]),
+        ({"state": "deactivated"}, ["Alpha"]),
+        ({"state": "live"}, ["Shared"]),
+    ],
+)
+def test_the_list_is_narrowed(
+    theirs: dict[str, Program], developer: User, options: dict[str, str], found: list[str]
+) -> None:
+    connectors.suspend(connector=theirs["Beta"].connector, by=developer)
+    connectors.deactivate(connector=theirs["Alpha"].connector, by=developer)
+    assert names(developer, **options) == found
+    assert names(developer, search=str(theirs["Beta"].connector.pk).upper()) == ["Beta"]
+
+
+def test_only_own_connectors_are_sorted_by_use(theirs: dict[str, Program], owner: Client) -> None:
+    for query, by_use in (({"sort": "used"}, ["used", "ends"]), ({"sort": "used", "show": "all"}, [])):
+        answer = owner.get("/console/connectors/", query)
+        offered = [option["value"] for option in answer.context["selects"][-1]["options"]]
+        assert offered == ["", "newest", "oldest", *by_use]
 
 
 def test_use_and_end_are_known_to_owners_alone(
@@ -116,7 +140,7 @@ def test_use_and_end_are_known_to_owners_alone(
     assert (theirs.mine, theirs.group_count, theirs.used_at, theirs.ends_at) == (False, 2, None, None)
 
 
-def test_one_connector_is_seen_by_the_organisation_and_owned_by_few(
+def test_one_connector_is_seen_within_its_organisation(
     connector: Connector, developer: User, stranger: User, outsider: User
 ) -> None:
     assert queries.get_own_connector(developer, connector.pk) == connector
@@ -130,32 +154,6 @@ def test_one_connector_is_seen_by_the_organisation_and_owned_by_few(
             ask(user, key)
 
 
-@pytest.mark.postgresql
-def test_names_that_are_taken_are_those_of_present_connectors(three: list[Connector], developer: User) -> None:
-    assert queries.list_names(developer) == {"alpha", "beta"}
-    assert queries.list_names(developer, but=three[1]) == {"beta"}
-
-
-@pytest.mark.postgresql
-def test_counts_say_what_would_stop(program: Program, developer: User, group_admin: User) -> None:
-    let_in(program.connector, group_admin)
-    gone = let_in(program.connector, group_admin)
-    grants.revoke(grant=gone.grant, by=group_admin)
-    counts = queries.count_tabs(program.connector)
-    assert (counts.grants, counts.live_secrets, counts.requests, counts.webhooks, counts.bots) == (2, 1, 0, 0, 0)
-    stops = queries.count_stopping(program.connector)
-    assert (stops.groups, stops.live_tokens, stops.live_secrets, stops.waiting_handoffs) == (2, 2, 1, 2)
-
-
-def test_secrets_come_live_ones_first(connector: Connector, developer: User) -> None:
-    first, _ = secrets.add(connector=connector, by=developer)
-    second, _ = secrets.add(connector=connector, by=developer)
-    secrets.revoke(secret=first, by=developer)
-    third, _ = secrets.add(connector=connector, by=developer)
-    assert list(queries.list_secrets(connector)) == [third, second, first]
-
-
-@pytest.mark.postgresql
 def test_grants_in_force_and_ended_ones_are_apart(program: Program, group_admin: User) -> None:
     other = let_in(program.connector, group_admin, target_name="Drivers")
     grants.revoke(grant=program.grant, by=group_admin)
@@ -165,8 +163,7 @@ def test_grants_in_force_and_ended_ones_are_apart(program: Program, group_admin:
     assert queries.get_grant_page(program.connector, search="night").items == []
 
 
-@pytest.mark.postgresql
-def test_a_line_about_a_grant_has_its_handoffs_and_live_tokens(
+def test_a_grant_has_its_handoffs_and_live_tokens(
     program: Program, group_admin: User, travel: Callable[..., dt.datetime]
 ) -> None:
     travel(minutes=1)
@@ -176,19 +173,7 @@ def test_a_line_about_a_grant_has_its_handoffs_and_live_tokens(
     assert line.live_tokens == [newer.refresh_token]
 
 
-@pytest.mark.postgresql
-def test_the_inbox_is_the_owners_and_lists_what_waits_or_what_ended(
-    program: Program, developer: User, group_admin: User, stranger: User
-) -> None:
-    other = let_in(program.connector, group_admin)
-    handoffs.claim(handoff=other.handoff, by=developer, idempotency_key=one_time_secrets.new_form_key(), address=None)
-    assert queries.get_handoff_page(developer).items == [program.handoff]
-    assert queries.get_handoff_page(developer, waiting=False).items == [other.handoff]
-    assert queries.get_handoff_page(stranger).items == queries.get_handoff_page(group_admin).items == []
-    assert list(queries.list_waiting_handoffs(developer)) == [program.handoff]
-
-
-def test_both_sides_of_a_handoff_see_it_and_strangers_do_not(
+def test_only_both_sides_of_a_handoff_see_it(
     program: Program, developer: User, group_admin: User, stranger: User, outsider: User
 ) -> None:
     for user in (developer, group_admin):
@@ -200,76 +185,155 @@ def test_both_sides_of_a_handoff_see_it_and_strangers_do_not(
         queries.get_handoff(developer, ids.new_id())
 
 
-def _touch_grants(page: Any) -> None:
-    for grant in page.items:
-        assert [grant.connector.name, grant.person.name, grant.granted_by.name]
-        assert [handoff.notice for handoff in grant.handoffs_newest_first]
-        assert grant.live_tokens
-
-
-def _touch_handoffs(page: Any) -> None:
-    for handoff in page.items:
-        assert [handoff.connector.owner.name, handoff.grant.person.name, handoff.maker_name]
-        assert (handoff.notice is None, handoff.refresh_token.first_used_at, handoff.claimed_by) == (False, None, None)
-
-
-def _touch_connectors(page: Any) -> None:
-    assert all([row.owner.name, row.mine, row.group_count] for row in page.items)
-
-
-@pytest.mark.postgresql
-@pytest.mark.parametrize("which", ["connectors", "grants", "handoffs"])
-def test_many_rows_cost_as_many_queries_as_one(
-    connector: Connector, developer: User, group_admin: User, which: str
+def test_the_inbox_has_handoffs_of_own_connectors(
+    theirs: dict[str, Program], developer: User, group_admin: User
 ) -> None:
-    def read() -> int:
+    claimed = theirs["Beta"].handoff
+    handoffs.claim(handoff=claimed, by=developer, idempotency_key=one_time_secrets.new_form_key(), address=None)
+    waiting = [theirs[name].handoff for name in ("Shared", "Alpha")]
+    assert read_pages(lambda **page: queries.get_handoff_page(developer, **page)) == waiting
+    ended = {row.connector_id for row in queries.get_handoff_page(developer, waiting=False).items}
+    assert ended == {theirs["Beta"].connector.pk}
+    assert list(queries.list_waiting_handoffs(developer)) == sorted(waiting, key=lambda row: (row.expires_at, row.pk))
+    assert queries.get_handoff_page(group_admin).items == []
+
+
+def touch_connector(row: Any) -> None:
+    assert [row.owner.name, row.mine, row.group_count]
+
+
+def touch_grant(row: Any) -> None:
+    assert [row.connector.name, row.person.name, row.granted_by.name, row.live_tokens]
+    assert [handoff.notice for handoff in row.handoffs_newest_first]
+
+
+def touch_handoff(row: Any) -> None:
+    assert [row.connector.owner.name, row.grant.person.name, row.maker_name]
+    assert (row.notice is None, row.refresh_token.first_used_at, row.claimed_by) == (False, None, None)
+
+
+@pytest.mark.parametrize(
+    ("read", "touch"),
+    [
+        (lambda connector: queries.get_connector_page(connector.owner, sort="ends"), touch_connector),
+        (queries.get_grant_page, touch_grant),
+        (lambda connector: queries.get_handoff_page(connector.owner), touch_handoff),
+    ],
+    ids=["connectors", "grants", "handoffs"],
+)
+def test_many_rows_cost_as_many_queries_as_one(
+    connector: Connector,
+    developer: User,
+    group_admin: User,
+    read: Callable[[Connector], Any],
+    touch: Callable[[Any], None],
+) -> None:
+    def cost() -> int:
         with CaptureQueriesContext(connection) as captured:
-            if which == "connectors":
-                _touch_connectors(queries.get_connector_page(developer, sort="ends"))
-            elif which == "grants":
-                _touch_grants(queries.get_grant_page(connector))
-            else:
-                _touch_handoffs(queries.get_handoff_page(developer))
+            for row in read(connector).items:
+                touch(row)
         return len(captured)
 
     let_in(connector, group_admin)
-    one = read()
+    one = cost()
     for _ in range(4):
         let_in(connector, group_admin)
         make_connector(developer)
-    assert read() == one
+    assert cost() == one
     assert one <= 3
     assert Grant.objects.count() == 5
 
 
-# What waits, and whose history ----------------------------------------------------------------------------------
+# What waits, and whose history ---------------------------------------------------------------------------------------
 
 
-def test_a_waiting_handoff_is_a_need_of_its_owners(program: Program, developer: User, stranger: User) -> None:
-    need = next(action for action in list_pending_actions(developer) if action.key == "handoffs")
-    assert str(need.href) == f"/console/handoffs/{program.handoff.pk}/"
-    assert "Night shift" in str(need.text)
-    assert not [action for action in list_pending_actions(stranger) if action.key == "handoffs"]
-
-
-@pytest.mark.postgresql
-def test_many_are_one_need_that_leads_to_the_inbox_and_presses_near_the_deadline(
-    program: Program, developer: User, group_admin: User, travel: Callable[..., dt.datetime]
+def test_home_tells_of_own_connectors_and_of_nobody_elses(
+    theirs: dict[str, Program], developer: User, stranger: User, group_admin: User, travel: Travel
 ) -> None:
-    let_in(program.connector, group_admin)
-    (need,) = [action for action in list_pending_actions(developer) if action.key == "handoffs"]
-    assert (need.count, str(need.href), need.urgency) == (2, "/console/handoffs/", Urgency.NORMAL)
+    with CaptureQueriesContext(connection) as asked:
+        assert badges(list_pending_actions(developer))["handoffs"] == 3
+    assert len(asked) <= 6
+    assert badges(list_pending_actions(stranger))["handoffs"] == 2
+    assert handoffs_of(group_admin) == []
+    (action,) = handoffs_of(developer)
+    assert (action.count, str(action.href), action.urgency) == (3, "/console/handoffs/", Urgency.NORMAL)
     travel(days=6)
-    (need,) = [action for action in list_pending_actions(developer) if action.key == "handoffs"]
-    assert need.urgency == Urgency.SOON
+    assert handoffs_of(developer)[0].urgency == Urgency.SOON
     travel(days=1)
-    assert not [action for action in list_pending_actions(developer) if action.key == "handoffs"]
+    assert handoffs_of(developer) == []
 
 
-def test_an_owner_reads_the_history_of_the_connector_and_a_stranger_does_not(
-    program: Program, developer: User, stranger: User
-) -> None:
+def test_one_waiting_handoff_leads_to_itself(program: Program, developer: User) -> None:
+    (action,) = handoffs_of(developer)
+    assert str(action.href) == f"/console/handoffs/{program.handoff.pk}/"
+
+
+def test_ending_tokens_and_leaks_of_own_connectors(theirs: dict[str, Program], developer: User, travel: Travel) -> None:
+    for name in ("Alpha", "Shared", "Other"):
+        leak_reports.report(text=theirs[name].secret, address="192.0.2.9")
+    found = queries.list_open_leak_reports(queries.filter_own(developer))
+    assert sorted(report.connector.name for report in found) == ["Alpha", "Shared"]
+    Handoff.objects.all().delete()
+    travel(days=350)
+    ending = queries.list_ending_tokens(developer)
+    assert sorted(token.connector.name for token in ending) == ["Alpha", "Beta", "Shared"]
+
+
+def test_owners_alone_read_the_history_of_a_connector(program: Program, developer: User, stranger: User) -> None:
     grants_made = "grant:access:granted"
     assert audit_queries.visible_to(audit_scope(developer)).filter(tag=grants_made).exists()
     assert not audit_queries.visible_to(audit_scope(stranger)).filter(tag=grants_made).exists()
     assert Handoff.objects.count() == 1
+
+
+# A developer's first steps -------------------------------------------------------------------------------------------
+
+
+def links(path: OnboardingPath) -> list[str]:
+    assert path.next_step
+    return [link.href for link in path.next_step.links]
+
+
+def test_it_begins_with_the_connector(stranger: User) -> None:
+    path = developer_path(stranger)
+    assert (path.done_count, path.fits, path.finished_at) == (1, False, None)
+    assert links(path) == [reverse("connectors:create")]
+
+
+def test_every_step_leads_to_where_it_is_done(developer: User, connector: Connector, group_admin: User) -> None:
+    path = developer_path(developer)
+    assert (path.done_count, path.fits) == (2, True)
+    assert links(path) == [reverse("connectors:request_send", args=[connector.pk])]
+
+    asked = access_requests.ask(
+        connector=connector, by=developer, permissions=["textmessage"], once=access_requests.new_once()
+    )
+    assert links(developer_path(developer)) == [reverse("connectors:request", args=[connector.pk, asked.pk])]
+
+    handoff = let_in(connector, group_admin).handoff
+    path = developer_path(developer)
+    assert path.done_count == 3
+    assert links(path) == [reverse("connectors:handoff", args=[handoff.pk])]
+
+    handoffs.claim(handoff=handoff, by=developer, idempotency_key="k" * 32, address=None)
+    path = developer_path(developer)
+    assert path.done_count == 4
+    assert links(path) == [f"{reverse('connectors:explorer')}?connector={connector.pk}"]
+
+    used_at = factories.used(handoff.grant)
+    path = developer_path(developer)
+    assert (path.done_count, path.next_step, path.finished_at) == (5, None, used_at)
+
+
+def test_others_connectors_are_nobodys_steps(stranger: User, program: Program) -> None:
+    factories.used(program.grant)
+    assert developer_path(stranger).done_count == 1
+
+
+def test_steps_cost_one_statement(
+    developer: User, group_admin: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(5):
+        let_in(make_connector(developer, f"Connector {number}"), group_admin)
+    with django_assert_num_queries(1):
+        developer_path(developer)

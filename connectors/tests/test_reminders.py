@@ -1,44 +1,46 @@
-"""Before a credential ends people hear of it 90, 30, 14, 7, 3 and 1 days ahead: once each, and never in a flood."""
+"""Before something ends people hear of it 90, 30, 14, 7, 3 and 1 days ahead: once each, and never in a flood."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Notice, User
 from accounts.services import notifications
 from connectors import hooks
-from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
+from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken, Webhook
 from connectors.services import connectors, grants, handoffs, refresh_tokens, reminders, secrets, user_tokens
 from connectors.services.one_time_secrets import new_form_key
-from connectors.tasks import remind
+from connectors.tasks import remind, remind_of_webhooks
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_successors import exchange
+from connectors.tests.webhook_cast import make_webhook
+from connectors.webhooks import management
 from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db
 
 Travel = Callable[..., dt.datetime]
+DAY = dt.timedelta(days=1)
 
 
 def told(user: User, what: str) -> list[int]:
-    """The distances at which `user` was told of the end of a secret, token or grant, in order."""
+    """The distances at which `user` was told of the end of a secret, token, grant or webhook, in order."""
     found = Notice.objects.filter(user=user, template=f"connectors/{what}_ends").order_by("created_at", "id")
     return [notice.context["days"] for notice in found]
 
 
-BEFORE_THE_FIRST = 270  # days of a token's year, after which nobody has heard of its end
-
-
-def run_daily(travel: Travel, days: int) -> None:
+def run_daily(travel: Travel, days: int, task: Callable[[], object] = remind) -> None:
     for _ in range(days):
         travel(days=1)
-        remind()
+        task()
 
 
 @pytest.fixture
@@ -48,19 +50,18 @@ def claimed_program(program: Program, developer: User, travel: Travel) -> Progra
 
 
 @pytest.mark.postgresql
-def test_developer_and_group_admin_hear_of_a_token_six_times(
+def test_both_sides_hear_of_a_token_six_times(
     claimed_program: Program, developer: User, group_admin: User, travel: Travel
 ) -> None:
-    travel(days=BEFORE_THE_FIRST)
+    travel(days=270)
     remind()
     assert told(developer, "token") == []
-    run_daily(travel, 366 - BEFORE_THE_FIRST)
+    run_daily(travel, 100)
     assert told(developer, "token") == told(group_admin, "token") == [90, 30, 14, 7, 3, 1]
 
 
-def test_after_a_month_off_they_hear_of_the_nearest_day_only(
-    claimed_program: Program, developer: User, travel: Travel
-) -> None:
+@pytest.mark.postgresql
+def test_after_a_month_off_the_nearest_day_counts(claimed_program: Program, developer: User, travel: Travel) -> None:
     travel(days=365 - 35)
     remind()
     travel(days=30)
@@ -72,13 +73,7 @@ def test_after_a_month_off_they_hear_of_the_nearest_day_only(
 
 
 @pytest.mark.postgresql
-def test_what_is_over_is_not_announced_any_more(claimed_program: Program, developer: User, travel: Travel) -> None:
-    travel(days=366)
-    remind()
-    assert told(developer, "token") == []
-
-
-def test_a_life_of_five_days_is_not_announced_on_its_first(
+def test_five_days_are_not_announced_on_the_first(
     connector: Connector, developer: User, group_admin: User, travel: Travel
 ) -> None:
     factories.let_in(connector, group_admin, ends_at=clock.now() + dt.timedelta(days=5))
@@ -89,7 +84,8 @@ def test_a_life_of_five_days_is_not_announced_on_its_first(
     assert told(developer, "grant") == told(group_admin, "grant") == [3, 1]
 
 
-def test_a_token_that_ends_with_its_grant_is_told_of_as_the_grant(
+@pytest.mark.postgresql
+def test_a_token_that_ends_with_its_grant(
     connector: Connector, developer: User, group_admin: User, travel: Travel
 ) -> None:
     factories.let_in(connector, group_admin, ends_at=clock.now() + dt.timedelta(days=20))
@@ -99,9 +95,7 @@ def test_a_token_that_ends_with_its_grant_is_told_of_as_the_grant(
 
 
 @pytest.mark.postgresql
-def test_an_end_that_is_moved_on_is_told_of_anew(
-    connector: Connector, developer: User, group_admin: User, travel: Travel
-) -> None:
+def test_a_moved_end_is_told_of_anew(connector: Connector, developer: User, group_admin: User, travel: Travel) -> None:
     factories.let_in(connector, group_admin, ends_at=clock.now() + dt.timedelta(days=20))
     run_daily(travel, 18)
     assert told(developer, "grant") == [14, 7, 3]
@@ -110,7 +104,8 @@ def test_an_end_that_is_moved_on_is_told_of_anew(
     assert told(developer, "grant") == [14, 7, 3, 90, 30]
 
 
-def test_a_secret_is_its_developers_alone(
+@pytest.mark.postgresql
+def test_a_secret_is_the_developers(
     claimed_program: Program, developer: User, group_admin: User, travel: Travel
 ) -> None:
     ConnectorSecret.objects.update(expires_at=clock.now() + dt.timedelta(days=40))
@@ -119,9 +114,8 @@ def test_a_secret_is_its_developers_alone(
     assert told(group_admin, "secret") == []
 
 
-def test_with_a_successor_in_use_there_is_nothing_to_tell(
-    claimed_program: Program, developer: User, travel: Travel
-) -> None:
+@pytest.mark.postgresql
+def test_with_a_successor_in_use_nothing_is_told(claimed_program: Program, developer: User, travel: Travel) -> None:
     travel(days=329)
     refresh_tokens.rotate_due()
     exchange(claimed_program, exchange(claimed_program).successor)
@@ -129,62 +123,58 @@ def test_with_a_successor_in_use_there_is_nothing_to_tell(
     assert told(developer, "token") == []
 
 
-@pytest.mark.parametrize("end", ["revoke", "delete", "revoke_secret"])
-def test_what_was_ended_is_not_announced(
+@pytest.mark.postgresql
+@pytest.mark.parametrize("end", ["revoke", "delete", "revoke_secret", "over"])
+def test_what_ended_is_not_told(
     claimed_program: Program, developer: User, group_admin: User, travel: Travel, end: str
 ) -> None:
-    ConnectorSecret.objects.update(expires_at=clock.now() + dt.timedelta(days=365))
-    if end == "revoke":
-        grants.revoke(grant=claimed_program.grant, by=group_admin)
-    elif end == "delete":
-        connectors.delete(connector=claimed_program.connector, by=developer)
-    else:
-        secrets.revoke(secret=ConnectorSecret.objects.get(), by=developer)
-    travel(days=BEFORE_THE_FIRST)
-    run_daily(travel, 366 - BEFORE_THE_FIRST)
-    found = Counter(Notice.objects.filter(template__endswith="_ends").values_list("template", flat=True))
-    assert (
-        set(found)
-        <= {
-            "revoke": {"connectors/secret_ends"},
-            "delete": set[str](),
-            "revoke_secret": {"connectors/token_ends"},
-        }[end]
-    )
+    ConnectorSecret.objects.update(expires_at=clock.now() + 365 * DAY)
+    expected = set()
+    match end:
+        case "revoke":
+            grants.revoke(grant=claimed_program.grant, by=group_admin)
+            expected = {"connectors/secret_ends"}
+        case "delete":
+            connectors.delete(connector=claimed_program.connector, by=developer)
+        case "revoke_secret":
+            secrets.revoke(secret=ConnectorSecret.objects.get(), by=developer)
+            expected = {"connectors/token_ends"}
+        case "over":
+            travel(days=366)
+    travel(days=300)
+    remind()
+    assert set(Notice.objects.filter(template__endswith="_ends").values_list("template", flat=True)) == expected
 
 
 @pytest.mark.postgresql
-def test_twenty_three_groups_are_one_mail(
-    connector: Connector, developer: User, group_admin: User, travel: Travel
-) -> None:
+def test_many_groups_are_one_mail(connector: Connector, developer: User, group_admin: User, travel: Travel) -> None:
     for number in range(23):
         factories.let_in(connector, group_admin, target_name=f"Ward {number:02}")
     travel(days=336)
     assert reminders.remind() == 2
     text = notifications.render(Notice.objects.get(template="connectors/token_ends", user=developer))[1]
-    assert "23 refresh tokens" in text
     assert "“Ward 00”" in text
     assert "and 3 more" in text
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("grant_ends", [True, False])
-def test_the_mails_say_what_to_do_and_lead_there(
-    claimed_program: Program, developer: User, group_admin: User, travel: Travel, grant_ends: bool
-) -> None:
-    ConnectorSecret.objects.update(expires_at=clock.now() + dt.timedelta(days=365))
+def test_every_mail_names_the_connector_and_a_page(claimed_program: Program, travel: Travel, grant_ends: bool) -> None:
+    ConnectorSecret.objects.update(expires_at=clock.now() + 365 * DAY)
     if grant_ends:
         Grant.objects.update(ends_at=RefreshToken.objects.get().expires_at)
     travel(days=365 - 14, seconds=1)
     remind()
-    for notice in Notice.objects.filter(template__endswith="_ends"):
+    notices = Notice.objects.filter(template__endswith="_ends")
+    assert len(notices) == 3
+    for notice in notices:
         subject, body = notifications.render(notice)
-        assert "within 14 days" in subject
         assert "\n" not in subject
         assert "/console/" in body
         assert "Shift Planner" in body
-    assert Notice.objects.filter(template__endswith="_ends").count() == 3
 
 
+@pytest.mark.postgresql
 def test_when_the_granter_runs_the_group_no_more_the_admins_of_now_hear_it(
     claimed_program: Program,
     group_admin: User,
@@ -201,6 +191,7 @@ def test_when_the_granter_runs_the_group_no_more_the_admins_of_now_hear_it(
     assert told(member, "token") == [90]
 
 
+@pytest.mark.postgresql
 def test_somebody_who_is_both_hears_it_once(connector: Connector, developer: User, travel: Travel) -> None:
     factories.let_in(connector, developer)
     travel(days=280)
@@ -209,7 +200,7 @@ def test_somebody_who_is_both_hears_it_once(connector: Connector, developer: Use
 
 
 @pytest.mark.postgresql
-def test_one_that_fails_keeps_no_other_and_is_tried_again(
+def test_one_that_fails_keeps_no_other(
     claimed_program: Program, developer: User, group_admin: User, travel: Travel
 ) -> None:
     other = factories.make_connector(developer, "Other")
@@ -230,24 +221,8 @@ def test_one_that_fails_keeps_no_other_and_is_tried_again(
     assert reminders.remind() == 2
 
 
-@pytest.mark.parametrize(
-    ("left", "days"),
-    [
-        (dt.timedelta(days=91), None),
-        (dt.timedelta(days=90), 90),
-        (dt.timedelta(days=30, seconds=1), 90),
-        (dt.timedelta(days=30), 30),
-        (dt.timedelta(hours=1), 1),
-        (dt.timedelta(0), None),
-    ],
-)
-def test_the_nearest_day_counts(left: dt.timedelta, days: int | None) -> None:
-    now = clock.now()
-    assert reminders.days_ahead(now + left, now) == days
-
-
 @pytest.mark.postgresql
-def test_when_nothing_is_due_it_costs_three_queries(
+def test_nothing_due_costs_three_queries(
     claimed_program: Program, django_assert_num_queries: Callable[[int], object]
 ) -> None:
     with django_assert_num_queries(3):  # type: ignore[attr-defined]
@@ -255,7 +230,8 @@ def test_when_nothing_is_due_it_costs_three_queries(
     assert RefreshToken.objects.get().reminded_for is None
 
 
-def test_whom_a_program_acts_for_is_led_to_where_its_token_is_made_anew(
+@pytest.mark.postgresql
+def test_a_user_token_is_made_anew_from_the_mail(
     connector: Connector, developer: User, member: User, travel: Travel
 ) -> None:
     handoff = user_tokens.generate(connector=connector, person=factories.person_of(member), by=member)
@@ -264,3 +240,86 @@ def test_whom_a_program_acts_for_is_led_to_where_its_token_is_made_anew(
     remind()
     body = notifications.render(Notice.objects.get(user=member, template="connectors/token_ends"))[1]
     assert f"/console/connectors/{connector.pk}/user-token/" in body
+
+
+def listening(grant: Grant, days: float, **fields: Any) -> Webhook:
+    address = f"https://{fields.pop('host', 'hooks.example.com')}/in?key=of-theirs"
+    return make_webhook(grant, address, uuid4(), expires_at=clock.now() + days * DAY, **fields)
+
+
+def test_both_sides_hear_of_a_webhook_six_times(
+    program: Program, developer: User, group_admin: User, travel: Travel
+) -> None:
+    listening(program.grant, 100)
+    run_daily(travel, 101, remind_of_webhooks)
+    assert told(developer, "webhook") == told(group_admin, "webhook") == [90, 30, 14, 7, 3, 1]
+
+
+def test_after_a_month_off_a_webhooks_nearest_day_counts(program: Program, developer: User, travel: Travel) -> None:
+    listening(program.grant, 100)
+    travel(days=65)
+    remind_of_webhooks()
+    travel(days=30)
+    remind_of_webhooks()
+    remind_of_webhooks()
+    assert told(developer, "webhook") == [90, 7]
+
+
+def test_many_webhooks_are_one_mail_without_secrets(
+    program: Program, developer: User, group_admin: User, travel: Travel
+) -> None:
+    for number in range(23):
+        listening(program.grant, 31, host=f"hook{number:02}.example.com")
+    travel(days=2)
+    remind_of_webhooks()
+    assert Notice.objects.filter(template="connectors/webhook_ends").count() == 2
+    for user in (developer, group_admin):
+        subject, body = notifications.render(Notice.objects.get(user=user, template="connectors/webhook_ends"))
+        assert "Shift Planner" in subject
+        assert (f"/console/connectors/{program.connector.pk}/webhooks/" in body) is (user == developer)
+        assert body.count(".example.com, for “Night shift”") == 20
+        assert "and 3 more" in body
+        assert "of-theirs" not in body
+        assert ("validity" in body) is (user == developer)
+
+
+def test_a_later_validity_of_a_webhook_is_told_of_anew(program: Program, developer: User, travel: Travel) -> None:
+    webhook = listening(program.grant, 8)
+    run_daily(travel, 2, remind_of_webhooks)
+    assert told(developer, "webhook") == [7]
+    Webhook.objects.filter(pk=webhook.pk).update(expires_at=clock.now() + 20 * DAY)
+    run_daily(travel, 20, remind_of_webhooks)
+    assert told(developer, "webhook") == [7, 14, 7, 3, 1]
+
+
+@pytest.mark.parametrize("end", ["removed", "over", "revoked", "grant ends sooner", "brief", "paused"])
+def test_what_is_over_or_told_otherwise_is_not_announced(
+    program: Program, developer: User, group_admin: User, travel: Travel, end: str
+) -> None:
+    webhook = listening(program.grant, 30 if end == "brief" else 31)
+    match end:
+        case "removed":
+            management.delete(webhook=webhook, by=developer)
+        case "over":
+            Webhook.objects.update(inactive_because="reach", inactive_at=clock.now())
+        case "revoked":
+            grants.revoke(grant=program.grant, by=group_admin)
+        case "grant ends sooner":
+            grants.move(grant=program.grant, ends_at=clock.now() + 31 * DAY, by=group_admin)
+        case "paused":
+            management.pause(webhook=webhook, by=developer)
+    travel(days=3)
+    remind_of_webhooks()
+    expected = [30] if end == "paused" else []
+    assert told(developer, "webhook") == told(group_admin, "webhook") == expected
+
+
+def test_webhooks_that_were_told_of_cost_two_queries(
+    program: Program, connector: Connector, travel: Travel, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for days in (31, 32, 33):
+        listening(program.grant, days)
+    travel(days=4)
+    assert reminders.remind_of_webhooks() == 6
+    with django_assert_num_queries(2):
+        assert reminders.remind_of_webhooks() == 0

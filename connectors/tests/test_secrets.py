@@ -1,4 +1,4 @@
-"""Connector secrets: two at a time, shown once, revoked at once."""
+"""Connector secrets: two at a time, shown once, revoked at once, with an end date that can be moved."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError
+from django.test import Client
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, ConnectorSecret, OneTimeSecret
-from connectors.services import connectors, one_time_secrets, secrets, token_exchange
+from connectors.queries import connectors as queries
+from connectors.services import connectors, leak_reports, one_time_secrets, secrets, token_exchange
 from connectors.tests import factories
 from connectors.tests.factories import Program
+from connectors.tests.html_forms import form_to, text_of
 from kaizala_console.api.errors import WrongConnectorCredentials
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 def proves(connector: Connector, token: str) -> bool:
@@ -27,59 +32,33 @@ def proves(connector: Connector, token: str) -> bool:
     return True
 
 
-@pytest.mark.postgresql
-def test_a_second_secret_works_beside_the_first(connector: Connector, developer: User) -> None:
-    _first, old = factories.make_secret(connector)
-    second, new = secrets.add(connector=connector, by=developer)
-    assert second.slot == 2
-    assert proves(connector, old)
-    assert proves(connector, new)
-
-
-@pytest.mark.postgresql
-def test_a_third_secret_is_refused_and_says_what_to_do(connector: Connector, developer: User) -> None:
+def test_a_third_secret_is_refused(connector: Connector, developer: User) -> None:
     secrets.add(connector=connector, by=developer)
     secrets.add(connector=connector, by=developer)
-    with pytest.raises(RuleBroken, match="Revoke one first") as caught:
+    with pytest.raises(RuleBroken) as caught:
         secrets.add(connector=connector, by=developer)
     assert caught.value.code == "two_secrets"
     assert ConnectorSecret.objects.count() == 2
 
 
-@pytest.mark.postgresql
 def test_revoking_one_makes_room_for_another_in_its_slot(connector: Connector, developer: User) -> None:
-    first, old = secrets.add(connector=connector, by=developer)
+    first, old = secrets.add(connector=connector, by=developer, idempotency_key="k" * 32)
     second, kept = secrets.add(connector=connector, by=developer)
+    assert (proves(connector, old), proves(connector, kept)) == (True, True)
     secrets.revoke(secret=first, by=developer)
+    assert not OneTimeSecret.objects.exists(), "it leaves the screen"
+    with pytest.raises(Conflict):
+        secrets.revoke(secret=first, by=developer)
     third, new = secrets.add(connector=connector, by=developer)
     assert (first.slot, second.slot, third.slot) == (1, 2, 1)
     assert [proves(connector, token) for token in (old, kept, new)] == [False, True, True]
+    assert list(queries.list_secrets(connector)) == [third, second, first]
+    events = AuditEvent.objects.filter(connector_id=connector.pk).order_by("id")
+    assert [event.tag.rpartition(":")[2] for event in events] == ["created", "created", "revoked", "created"]
+    assert events[0].after["public_part"] == first.public_part
+    assert old[21:] not in str(list(events.values()))
 
 
-@pytest.mark.postgresql
-def test_an_expired_secret_is_refused_and_makes_room(
-    connector: Connector, developer: User, travel: Callable[..., dt.datetime]
-) -> None:
-    first, old = secrets.add(connector=connector, by=developer)
-    secrets.add(connector=connector, by=developer)
-    ConnectorSecret.objects.filter(pk=first.pk).update(expires_at=clock.now() + dt.timedelta(days=1))
-    assert proves(connector, old)
-    travel(days=1)
-    assert not proves(connector, old)
-    third, _new = secrets.add(connector=connector, by=developer)
-    assert third.slot == 1
-
-
-def test_the_first_secret_cannot_end_before_it_is_made(developer: User) -> None:
-    with pytest.raises(RuleBroken) as caught:
-        connectors.create(
-            owner=developer, name="Late", permissions=["textmessage"], by=developer, secret_ends_at=clock.now()
-        )
-    assert (caught.value.code, caught.value.field) == ("ends_at", "end_date")
-    assert not Connector.objects.filter(name="Late").exists()
-
-
-@pytest.mark.postgresql
 def test_the_same_form_sent_again_gets_the_same_secret(connector: Connector, developer: User) -> None:
     idempotency_key = one_time_secrets.new_form_key()
     first = secrets.add(connector=connector, by=developer, idempotency_key=idempotency_key)
@@ -112,32 +91,7 @@ def test_a_form_of_another_connector_gets_nothing(connector: Connector, develope
     assert not other.secrets.exists()
 
 
-@pytest.mark.postgresql
-def test_a_revoked_secret_leaves_the_screen(connector: Connector, developer: User) -> None:
-    idempotency_key = one_time_secrets.new_form_key()
-    secret, _token = secrets.add(connector=connector, by=developer, idempotency_key=idempotency_key)
-    secrets.revoke(secret=secret, by=developer)
-    assert not OneTimeSecret.objects.exists()
-
-
-@pytest.mark.postgresql
-def test_a_secret_is_revoked_once(connector: Connector, developer: User) -> None:
-    secret, _token = secrets.add(connector=connector, by=developer)
-    secrets.revoke(secret=secret, by=developer)
-    with pytest.raises(Conflict):
-        secrets.revoke(secret=secret, by=developer)
-
-
-def test_both_acts_are_in_the_trail_without_the_secret(connector: Connector, developer: User) -> None:
-    secret, token = secrets.add(connector=connector, by=developer)
-    secrets.revoke(secret=secret, by=developer)
-    events = AuditEvent.objects.filter(connector_id=connector.pk).order_by("id")
-    assert [event.tag for event in events] == ["connector:secret:created", "connector:secret:revoked"]
-    assert events[0].after["public_part"] == secret.public_part
-    assert token[21:] not in str(list(events.values()))
-
-
-def test_strangers_neither_add_nor_revoke(
+def test_strangers_neither_add_nor_revoke_nor_move_the_end(
     connector: Connector, stranger: User, group_admin: User, outsider: User, everything: Callable[[], Any]
 ) -> None:
     secret, _token = factories.make_secret(connector)
@@ -147,6 +101,8 @@ def test_strangers_neither_add_nor_revoke(
             secrets.add(connector=connector, by=user)
         with pytest.raises(NotFound):
             secrets.revoke(secret=secret, by=user)
+        with pytest.raises(NotFound):
+            secrets.move_end(secret=secret, ends_at=None, by=user)
     assert everything() == before
 
 
@@ -154,11 +110,12 @@ def test_an_operator_revokes_but_does_not_add(connector: Connector, operator: Us
     secret, token = factories.make_secret(connector)
     with pytest.raises(NotFound):
         secrets.add(connector=connector, by=operator)
+    with pytest.raises(NotFound):
+        secrets.move_end(secret=secret, ends_at=None, by=operator)
     secrets.revoke(secret=secret, by=operator)
     assert not proves(connector, token)
 
 
-@pytest.mark.postgresql
 def test_without_an_audit_row_nothing_happens(
     program: Program, developer: User, no_audit: Callable[[], None], everything: Callable[[], Any]
 ) -> None:
@@ -168,11 +125,13 @@ def test_without_an_audit_row_nothing_happens(
         secrets.add(connector=program.connector, by=developer, idempotency_key=one_time_secrets.new_form_key())
     with pytest.raises(DatabaseError):
         secrets.revoke(secret=program.connector.secrets.get(), by=developer)
+    ends_at = clock.now() + dt.timedelta(days=9)
+    with pytest.raises(DatabaseError):
+        secrets.move_end(secret=program.connector.secrets.get(), ends_at=ends_at, by=developer)
     assert everything() == before
 
 
-@pytest.mark.postgresql
-def test_a_secret_with_an_end_date_is_refused_from_that_moment_on(
+def test_a_secret_ends_at_its_end_date(
     connector: Connector, developer: User, travel: Callable[..., dt.datetime]
 ) -> None:
     secret, token = secrets.add(connector=connector, by=developer, ends_at=clock.now() + dt.timedelta(days=30))
@@ -180,13 +139,108 @@ def test_a_secret_with_an_end_date_is_refused_from_that_moment_on(
     assert proves(connector, token)
     travel(hours=1)
     assert not proves(connector, token)
-    told = AuditEvent.objects.get(tag="connector:secret:created").after["ends_at"]
     assert secret.expires_at is not None
-    assert told == secret.expires_at.isoformat()
+    assert AuditEvent.objects.get().after["ends_at"] == secret.expires_at.isoformat()
+    for _number in range(2):
+        secrets.add(connector=connector, by=developer)
 
 
 def test_a_secret_cannot_end_before_it_begins(connector: Connector, developer: User) -> None:
-    with pytest.raises(RuleBroken, match="future") as caught:
+    with pytest.raises(RuleBroken) as caught:
         secrets.add(connector=connector, by=developer, ends_at=clock.now())
     assert caught.value.field == "end_date"
+    with pytest.raises(RuleBroken) as caught:
+        connectors.create(
+            owner=developer, name="Late", permissions=["textmessage"], by=developer, secret_ends_at=clock.now()
+        )
+    assert (caught.value.code, caught.value.field) == ("ends_at", "end_date")
     assert not ConnectorSecret.objects.exists()
+    assert not Connector.objects.filter(name="Late").exists()
+
+
+Browser = Callable[..., Client]
+CHANGED = "connector:secret:changed"
+
+
+@pytest.fixture
+def secret(program: Program) -> ConnectorSecret:
+    return program.connector.secrets.get()
+
+
+def tab(connector: Connector) -> str:
+    return f"/console/connectors/{connector.pk}/credentials/"
+
+
+def page_of(secret: ConnectorSecret) -> str:
+    return f"{tab(secret.connector)}{secret.pk}/end-date/"
+
+
+def day(days: int) -> str:
+    return (clock.now() + dt.timedelta(days=days)).date().isoformat()
+
+
+def end_of(secret: ConnectorSecret) -> dt.datetime | None:
+    return ConnectorSecret.objects.get(pk=secret.pk).expires_at
+
+
+@pytest.mark.usefixtures("travel")  # the day stays the same
+def test_its_end_is_set_moved_and_taken_away(owner: Client, secret: ConnectorSecret) -> None:
+    url = page_of(secret)
+    assert url in owner.get(tab(secret.connector)).content.decode()
+    form = form_to(owner.get(url), url)
+    assert form.fields["end_date"] == [""]
+    form.send(owner, {"end_date": day(2)})
+    ends_at = end_of(secret)
+    assert ends_at == dt.datetime.combine(clock.now() + dt.timedelta(days=3), dt.time.min, dt.UTC)
+
+    again = form_to(owner.get(url), url)
+    assert again.fields["end_date"] == [day(2)]
+    again.send(owner)
+    assert AuditEvent.objects.filter(tag=CHANGED).count() == 1, "the same day changes nothing"
+    again.send(owner, {"end_date": day(5)})
+    again.send(owner, {"end_date": ""})
+    assert end_of(secret) is None
+    first, _second, third = AuditEvent.objects.filter(tag=CHANGED).order_by("pk")
+    assert first.before == {"ends_at": None}
+    assert first.after["public_part"] == secret.public_part
+    assert first.after["ends_at"] == ends_at.isoformat()
+    assert third.after["ends_at"] is None
+
+
+@pytest.mark.parametrize("typed", ["2020-01-01", "9999-01-01", "x"])
+def test_what_is_no_day_to_come_is_refused(owner: Client, secret: ConnectorSecret, typed: str) -> None:
+    answer = owner.post(page_of(secret), {"end_date": typed})
+    assert answer.status_code == 400
+    assert end_of(secret) is None
+
+
+def test_what_is_over_stays_over(
+    owner: Client, developer: User, secret: ConnectorSecret, travel: Callable[..., dt.datetime]
+) -> None:
+    secrets.move_end(secret=secret, ends_at=clock.now() + dt.timedelta(hours=1), by=developer)
+    travel(hours=2)
+    with pytest.raises(Conflict, match="ended"):
+        secrets.move_end(secret=secret, ends_at=None, by=developer)
+    secrets.revoke(secret=secret, by=developer)
+    with pytest.raises(Conflict, match="revoked"):
+        secrets.move_end(secret=secret, ends_at=None, by=developer)
+    answer = owner.get(page_of(secret), follow=True)
+    assert "already revoked" in text_of(answer)
+    assert page_of(secret) not in answer.content.decode()
+
+
+def test_a_reported_secret_is_answered_first(developer: User, program: Program, secret: ConnectorSecret) -> None:
+    leak_reports.report(text=program.secret, address="192.0.2.7")
+    with pytest.raises(Conflict, match="leaked"):
+        secrets.move_end(secret=secret, ends_at=clock.now() + dt.timedelta(days=9), by=developer)
+
+
+def test_who_cools_off_may_shorten_but_not_prolong(developer: User, secret: ConnectorSecret) -> None:
+    developer.credentials_locked_until = clock.now() + dt.timedelta(hours=1)
+    developer.save()
+    soon, later = (clock.now() + dt.timedelta(days=days) for days in (2, 4))
+    secrets.move_end(secret=secret, ends_at=soon, by=developer)
+    for longer in (later, None):
+        with pytest.raises(RuleBroken, match="locked"):
+            secrets.move_end(secret=secret, ends_at=longer, by=developer)
+    assert end_of(secret) == soon

@@ -1,4 +1,4 @@
-"""An access token kept warm: fetched over HTTP from the real Token Service, sealed, renewed in time, and given."""
+"""An access token kept warm: fetched over HTTP as a client of the Token Service, sealed, renewed in time, and given."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import AuditEvent, Notice, User
@@ -15,15 +16,14 @@ from accounts.services import notifications
 from connectors import authentication
 from connectors.models import CachedToken, Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.services import connectors, grants, secrets, token_cache
+from connectors.services.token_cache import CredentialsRefused, TokenServiceUnavailable
 from connectors.tests import factories
 from connectors.tests.answering_server import Answering, answering
 from connectors.tests.factories import Program
 from connectors.tests.test_models import refused
-from kaizala_console.api.errors import TokenInvalid, WrongConnectorCredentials
+from kaizala_console.api.errors import WrongConnectorCredentials
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
-
-pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
@@ -58,10 +58,9 @@ def the_row() -> CachedToken:
 # Against the real Token Service ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.django_db
 @pytest.mark.postgresql
-def test_entrusted_credentials_become_a_token_that_works(
-    token_service: None, program: Program, developer: User
-) -> None:
+def test_entrusted_credentials_become_a_token(token_service: None, program: Program, developer: User) -> None:
     keep(program, developer)
     token_cache.fetch(cached_token_id=the_row().pk)
     token = give(program)
@@ -72,6 +71,7 @@ def test_entrusted_credentials_become_a_token_that_works(
     assert dt.timedelta(hours=17, minutes=50) < left < dt.timedelta(hours=20, minutes=30)
 
 
+@pytest.mark.django_db
 @pytest.mark.postgresql
 def test_nothing_of_it_can_be_read_in_the_database(token_service: None, program: Program, developer: User) -> None:
     keep(program, developer)
@@ -84,10 +84,9 @@ def test_nothing_of_it_can_be_read_in_the_database(token_service: None, program:
         assert secret[5:] not in stored
 
 
+@pytest.mark.django_db
 @pytest.mark.postgresql
-def test_near_the_end_of_the_refresh_token_it_goes_over_to_the_successor(
-    token_service: None, program: Program, developer: User
-) -> None:
+def test_near_its_end_it_goes_over_to_the_successor(token_service: None, program: Program, developer: User) -> None:
     now = clock.now()
     RefreshToken.objects.update(issued_at=now - dt.timedelta(days=330), expires_at=now + dt.timedelta(days=35))
     keep(program, developer)
@@ -97,10 +96,9 @@ def test_near_the_end_of_the_refresh_token_it_goes_over_to_the_successor(
     assert RefreshToken.objects.get(predecessor__isnull=False).first_used_at is not None
 
 
+@pytest.mark.django_db
 @pytest.mark.postgresql
-def test_a_revoked_secret_ends_it_and_the_developer_is_told_once(
-    token_service: None, program: Program, developer: User
-) -> None:
+def test_a_revoked_secret_ends_it_and_is_told_once(token_service: None, program: Program, developer: User) -> None:
     keep(program, developer)
     token_cache.fetch(cached_token_id=the_row().pk)
     secrets.revoke(secret=ConnectorSecret.objects.get(), by=developer)
@@ -115,6 +113,7 @@ def test_a_revoked_secret_ends_it_and_the_developer_is_told_once(
     assert AuditEvent.objects.filter(tag="grant:warmtoken:refused").count() == 1
 
 
+@pytest.mark.django_db
 @pytest.mark.postgresql
 def test_a_regenerated_token_ends_it_with_the_services_reason(
     token_service: None, program: Program, developer: User, group_admin: User
@@ -129,12 +128,14 @@ def test_a_regenerated_token_ends_it_with_the_services_reason(
     assert "superseded" in the_row().last_error
 
 
+@pytest.mark.django_db
 @pytest.mark.postgresql
 @pytest.mark.parametrize("end", ["revoke", "delete", "date"])
 def test_the_end_of_the_access_wipes_it_silently(
     token_service: None, program: Program, developer: User, group_admin: User, end: str
 ) -> None:
     keep(program, developer)
+    token_cache.fetch(cached_token_id=the_row().pk)
     if end == "revoke":
         grants.revoke(grant=program.grant, by=group_admin)
     elif end == "delete":
@@ -142,12 +143,17 @@ def test_the_end_of_the_access_wipes_it_silently(
     else:
         past = clock.now() - dt.timedelta(days=1)
         Grant.objects.update(granted_at=past - dt.timedelta(days=1), ends_at=past)
+    with pytest.raises((NotFound, WrongConnectorCredentials)):
+        give(program)
     CachedToken.objects.update(next_attempt_at=clock.now())
     assert not token_cache.fetch(cached_token_id=the_row().pk)
     assert not CachedToken.objects.exists()
+    with pytest.raises((Conflict, NotFound, RuleBroken)):
+        keep(program, developer)
     assert not Notice.objects.filter(template="connectors/cached_token_refused").exists()
 
 
+@pytest.mark.django_db
 @pytest.mark.postgresql
 def test_a_suspension_is_waited_out(token_service: None, program: Program, developer: User, group_admin: User) -> None:
     keep(program, developer)
@@ -160,20 +166,6 @@ def test_a_suspension_is_waited_out(token_service: None, program: Program, devel
     assert token_cache.fetch(cached_token_id=the_row().pk)
 
 
-@pytest.mark.postgresql
-def test_a_given_token_is_refused_with_the_next_request_after_the_removal(
-    token_service: None, program: Program, developer: User, group_admin: User
-) -> None:
-    keep(program, developer)
-    token_cache.fetch(cached_token_id=the_row().pk)
-    token = give(program)
-    grants.revoke(grant=program.grant, by=group_admin)
-    with pytest.raises(TokenInvalid):
-        authentication.get_access_context(token)
-    with pytest.raises(NotFound):
-        give(program)
-
-
 # When the service fails -----------------------------------------------------------------------------------------------
 
 
@@ -184,6 +176,8 @@ def fails(cached: CachedToken) -> dt.timedelta:
     return (the_row().next_attempt_at or clock.now()) - clock.now()
 
 
+@pytest.mark.django_db
+@pytest.mark.postgresql
 def test_it_backs_off_and_says_so(service: Answering, program: Program, developer: User, travel: Any) -> None:
     cached = keep(program, developer)
     service.says(502, "")
@@ -196,17 +190,17 @@ def test_it_backs_off_and_says_so(service: Answering, program: Program, develope
     assert dt.timedelta(minutes=30) <= fails(cached) <= dt.timedelta(minutes=90)
 
 
-def test_it_waits_as_long_as_the_service_asks(
-    service: Answering, program: Program, developer: User, travel: Any
-) -> None:
+@pytest.mark.django_db
+@pytest.mark.postgresql
+def test_it_waits_as_long_as_asked(service: Answering, program: Program, developer: User, travel: Any) -> None:
     cached = keep(program, developer)
     service.says(429, {}, Retry_After="4000")
     assert fails(cached) >= dt.timedelta(seconds=4000)
 
 
-def test_a_service_that_is_down_is_left_alone(
-    service: Answering, program: Program, developer: User, travel: Any
-) -> None:
+@pytest.mark.django_db
+@pytest.mark.postgresql
+def test_what_is_down_is_left_alone(service: Answering, program: Program, developer: User, travel: Any) -> None:
     cached = keep(program, developer)
     service.says(500, "")
     for _ in range(5):
@@ -221,6 +215,7 @@ def test_a_service_that_is_down_is_left_alone(
     assert len(service.asked) == 6
 
 
+@pytest.mark.django_db
 @pytest.mark.postgresql
 def test_what_comes_after_stop_or_with_older_credentials_is_thrown_away(
     service: Answering, program: Program, developer: User, monkeypatch: pytest.MonkeyPatch
@@ -239,6 +234,7 @@ def test_what_comes_after_stop_or_with_older_credentials_is_thrown_away(
     assert the_row().sealed_access_token is None
 
 
+@pytest.mark.django_db
 @pytest.mark.postgresql
 def test_it_is_fetched_once_at_a_time(service: Answering, program: Program, developer: User) -> None:
     cached = keep(program, developer)
@@ -251,7 +247,9 @@ def test_it_is_fetched_once_at_a_time(service: Answering, program: Program, deve
 # Who may --------------------------------------------------------------------------------------------------------------
 
 
-def test_only_owners_entrust_and_stop(
+@pytest.mark.django_db
+@pytest.mark.postgresql
+def test_only_owners_entrust(
     program: Program, stranger: User, group_admin: User, everything: Callable[[], Any]
 ) -> None:
     before = everything()
@@ -263,7 +261,9 @@ def test_only_owners_entrust_and_stop(
     assert everything() == before
 
 
-def test_credentials_of_something_else_are_not_taken(
+@pytest.mark.django_db
+@pytest.mark.postgresql
+def test_other_credentials_are_not_taken(
     program: Program, developer: User, group_admin: User, connector: Connector
 ) -> None:
     other = factories.make_program(factories.make_connector(developer), group_admin)
@@ -284,13 +284,7 @@ def test_credentials_of_something_else_are_not_taken(
     assert not CachedToken.objects.exists()
 
 
-@pytest.mark.postgresql
-def test_a_removed_access_takes_nothing(program: Program, developer: User, group_admin: User) -> None:
-    grants.revoke(grant=program.grant, by=group_admin)
-    with pytest.raises(Conflict):
-        keep(program, developer)
-
-
+@pytest.mark.django_db
 @pytest.mark.postgresql
 def test_stop_wipes_the_row_and_says_whether_there_was_one(program: Program, developer: User) -> None:
     keep(program, developer)
@@ -300,6 +294,7 @@ def test_stop_wipes_the_row_and_says_whether_there_was_one(program: Program, dev
     assert AuditEvent.objects.filter(tag="grant:warmtoken:stopped").count() == 1
 
 
+@pytest.mark.django_db
 @pytest.mark.postgresql
 def test_without_an_audit_row_nothing_is_kept(program: Program, developer: User, no_audit: Callable[[], None]) -> None:
     no_audit()
@@ -308,7 +303,9 @@ def test_without_an_audit_row_nothing_is_kept(program: Program, developer: User,
     assert not CachedToken.objects.exists()
 
 
-def test_a_program_is_given_nothing_that_is_not_its_own(
+@pytest.mark.django_db
+@pytest.mark.postgresql
+def test_a_program_is_given_its_own_alone(
     token_service: None, program: Program, developer: User, group_admin: User
 ) -> None:
     keep(program, developer)
@@ -322,6 +319,8 @@ def test_a_program_is_given_nothing_that_is_not_its_own(
     assert give(program, str(program.grant.pk).upper())
 
 
+@pytest.mark.django_db
+@pytest.mark.postgresql
 def test_of_several_it_must_name_one(program: Program, developer: User, group_admin: User) -> None:
     keep(program, developer)
     granted = factories.make_program(program.connector, group_admin)
@@ -332,7 +331,109 @@ def test_of_several_it_must_name_one(program: Program, developer: User, group_ad
         give(program, str(granted.grant.pk))
 
 
+@pytest.mark.django_db
 @pytest.mark.postgresql
 def test_a_refused_row_holds_nothing_and_the_database_says_so(program: Program, developer: User) -> None:
     keep(program, developer)
     refused("refused_warm_token_holds_nothing", lambda: CachedToken.objects.update(refused_at=clock.now()))
+
+
+def take(client: Client, program: Program, path: str = "/v1/accessToken/warm", **headers: str) -> Any:
+    sent = {"applicationId": str(program.connector.pk), "applicationSecret": program.secret, **headers}
+    return client.get(path, headers=sent)
+
+
+@pytest.fixture
+def cached(live_server: Any, settings: Settings, program: Program, developer: User) -> CachedToken:
+    """A token of the program's grant is ready."""
+    settings.TOKEN_SERVICE_URL = live_server.url
+    kept = token_cache.enable(
+        grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token
+    )
+    token_cache.fetch(cached_token_id=kept.pk)
+    kept.refresh_from_db()
+    return kept
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/V1/ACCESSTOKEN/Warm/", "/accessToken/warm"])
+def test_it_answers_as_an_exchange_does(client: Client, program: Program, cached: CachedToken, path: str) -> None:
+    answer = take(client, program, path)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert set(body) == {"accessToken", "endpointUrl", "accessTokenExpiry", "refreshToken", "scope"}
+    assert body["refreshToken"] == ""
+    assert body["scope"] == cached.scope
+    called = client.get("/v1/users/me", headers={"accessToken": body["accessToken"]})
+    assert called.status_code != 401
+
+
+@pytest.mark.django_db
+def test_wrong_credentials_get_the_protocols_answer(client: Client, program: Program, cached: CachedToken) -> None:
+    for headers in ({"applicationSecret": "wrong"}, {"applicationId": str(cached.grant_id)}):
+        answer = take(client, program, **headers)
+        assert answer.status_code == 401
+        assert answer.json()["message"] == "Dont have correct applicationId and secret in header!"
+
+
+@pytest.mark.django_db
+def test_without_one_the_answer_is_a_404_with_the_three_fields(client: Client, program: Program) -> None:
+    answer = take(client, program)
+    assert answer.status_code == 404
+    assert set(answer.json()) == {"message", "errorCode", "errorCategoryKey"}
+    assert client.post("/v1/accessToken/warm").status_code == 405
+
+
+@pytest.mark.django_db
+def test_it_costs_two_queries(
+    client: Client, program: Program, cached: CachedToken, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(2):
+        take(client, program)
+
+
+GOOD = {"accessToken": "a", "endpointUrl": "x", "accessTokenExpiry": 1518481686294, "refreshToken": "", "scope": "s"}
+
+
+def request() -> token_cache.FetchedToken:
+    return token_cache.request_token(connector_id="c1", secret="kzcs_x", refresh_token="kzrt_y")
+
+
+def test_it_sends_the_three_headers_and_reads_the_answer(service: Answering) -> None:
+    service.says(200, GOOD | {"refreshToken": "kzrt_next"})
+    fetched = request()
+    assert (fetched.access_token, fetched.scope, fetched.successor) == ("a", "s", "kzrt_next")
+    assert fetched.expires_at.isoformat() == "2018-02-13T00:28:06.294000+00:00"
+    (asked,) = service.asked
+    assert asked["path"] == "/v1/accessToken"
+    assert (asked["applicationId"], asked["applicationSecret"], asked["refreshToken"]) == ("c1", "kzcs_x", "kzrt_y")
+
+
+def test_a_401_is_a_refusal_in_the_services_own_words(service: Answering) -> None:
+    service.says(401, {"message": "Refresh token expired on Monday."})
+    with pytest.raises(CredentialsRefused, match="expired on Monday"):
+        request()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "is_down"),
+    [(500, "", True), (503, "<html>", True), (302, "", False), (308, "", False), (404, "{}", False), (429, "{}", False),
+     (200, "[]", False),
+     (200, "nonsense", False), (200, {**GOOD, "accessTokenExpiry": "soon"}, False), (200, {"accessToken": "a"}, False)],
+)  # fmt: skip
+def test_anything_else_is_no_refusal_of_credentials(service: Answering, status: int, body: Any, is_down: bool) -> None:
+    service.says(status, body, Location="https://elsewhere.example/v1/accessToken")
+    with pytest.raises(TokenServiceUnavailable) as caught:
+        request()
+    assert caught.value.is_down is is_down
+    assert len(service.asked) == 1  # a redirect would carry the credentials elsewhere
+    assert "kzcs_x" not in repr(caught.value)
+
+
+def test_a_service_that_is_not_there_is_down(settings: Settings) -> None:
+    with answering() as (_what, address):
+        settings.TOKEN_SERVICE_URL = address
+    with pytest.raises(TokenServiceUnavailable, match="cannot be reached") as caught:
+        request()
+    assert caught.value.is_down
+    assert "kzcs_x" not in repr(caught.value)

@@ -1,4 +1,4 @@
-"""What is counted of a program's calls, and when its credentials were used last."""
+"""What is counted of a program's calls, when its credentials were used last, and what is read of it."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.db.models import Sum
 from django.test import Client
 
 from accounts.models import User
-from connectors.models import (
-    Connector,
-    ConnectorSecret,
-    ConnectorUsage,
-    RefreshToken,
-    UsageDay,
-    UsageHour,
-)
+from connectors.models import Connector, ConnectorSecret, ConnectorUsage, Grant, RefreshToken, UsageDay, UsageHour
+from connectors.permissions import Permission
+from connectors.queries import usage as usage_queries
+from connectors.queries.usage import EndpointCalls, EndpointLost
 from connectors.services import grants, usage
+from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_successors import exchange
 from kaizala_console.lib import clock, ids
 
-# No hour ends between calls that are counted in one.
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("travel"), pytest.mark.postgresql]
+
+# No hour ends between calls that are counted in one.
+Travel = Callable[..., dt.datetime]
 ADDRESS = "203.0.113.9"
 
 
@@ -73,7 +73,7 @@ def test_strangers_are_not_counted(program: Program) -> None:
     assert usage.flush() == 0
 
 
-def test_later_counts_add_to_the_row_of_their_hour(program: Program, travel: Callable[..., dt.datetime]) -> None:
+def test_later_counts_add_to_the_row_of_their_hour(program: Program, travel: Travel) -> None:
     travel()
     exchange(program)
     usage.flush()
@@ -89,9 +89,7 @@ def test_later_counts_add_to_the_row_of_their_hour(program: Program, travel: Cal
     assert hours[1] - hours[0] == dt.timedelta(hours=1)
 
 
-def test_the_last_use_of_a_secret_and_a_refresh_token_says_when_and_from_where(
-    program: Program, travel: Callable[..., dt.datetime]
-) -> None:
+def test_the_last_use_of_a_credential_says_when_and_from_where(program: Program, travel: Travel) -> None:
     travel(hours=3)
     exchange_over_http(program)
     at = travel(minutes=5)
@@ -101,9 +99,7 @@ def test_the_last_use_of_a_secret_and_a_refresh_token_says_when_and_from_where(
         assert (row.last_used_at, row.last_used_from) == (at, ADDRESS)
 
 
-def test_a_call_is_a_use_of_the_refresh_token_that_it_stands_on(
-    program: Program, travel: Callable[..., dt.datetime]
-) -> None:
+def test_a_call_is_a_use_of_the_refresh_token_that_it_stands_on(program: Program, travel: Travel) -> None:
     token = exchange(program).access_token
     at = travel(hours=2)
     call(token)
@@ -136,9 +132,7 @@ def test_the_hot_path_writes_nothing(program: Program, django_assert_num_queries
         call(token)
 
 
-def test_many_counts_are_written_in_a_handful_of_statements(
-    program: Program, django_assert_max_num_queries: Any
-) -> None:
+def test_many_counts_are_written_in_few_statements(program: Program, django_assert_max_num_queries: Any) -> None:
     for n in range(40):
         usage.count(program.grant.pk, f"GET v1/thing{n}", status=200, at=clock.now())
     # The transaction, the grants that exist, all hours, all days, both of their connectors, its end.
@@ -154,7 +148,7 @@ def test_what_belongs_to_no_grant_is_dropped_and_the_rest_is_written(program: Pr
     assert counted(program) == {"GET v1/groups": (2, 0, 1, 1)}
 
 
-def test_counts_are_forgotten_after_their_days(program: Program, travel: Callable[..., dt.datetime]) -> None:
+def test_counts_are_forgotten_after_their_days(program: Program, travel: Travel) -> None:
     exchange(program)
     usage.flush()
     travel(days=101)
@@ -218,3 +212,89 @@ def test_processes_that_write_at_once_lose_no_count(program: Program, together: 
     assert together(4, write) == [None] * 4
     for table in (UsageHour, UsageDay, ConnectorUsage):
         assert set(table.objects.values_list("calls", flat=True)) == {40}
+
+
+MEMBERS = "GET v1/groups/<group_id>/members"
+SPELLED = "GET /v1/groups/{groupId}/members"
+
+
+def used(program: Program, operation: str, *, calls: int, ago: dt.timedelta, scope: str = "", **outcome: int) -> None:
+    factories.make_use(program.grant, operation, at=clock.now() - ago, calls=calls, scope=scope, **outcome)
+
+
+HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
+
+
+def test_calls_are_summed_over_a_day_and_a_week_and_the_busiest_endpoint_comes_first(
+    program: Program, developer: User, group_admin: User
+) -> None:
+    used(program, "GET v1/accessToken", calls=2, ago=HOUR)
+    used(program, MEMBERS, calls=5, ago=HOUR)
+    used(program, MEMBERS, calls=7, ago=3 * DAY)
+    used(program, MEMBERS, calls=100, ago=8 * DAY)
+    used(factories.make_program(factories.make_connector(developer), group_admin), MEMBERS, calls=50, ago=HOUR)
+    assert usage_queries.count_by_endpoint(Grant.objects.filter(connector=program.connector)) == [
+        EndpointCalls(SPELLED, 5, 12),
+        EndpointCalls("GET /v1/accessToken", 2, 2),
+    ]
+
+
+def test_without_a_permission_the_calls_that_were_answered_would_have_failed(program: Program) -> None:
+    used(program, MEMBERS, calls=10, refused=2, failed=1, ago=20 * DAY, scope="groupmember.read")
+    used(program, MEMBERS, calls=4, refused=4, ago=2 * DAY, scope="groupmember.read")
+    used(program, MEMBERS, calls=50, ago=31 * DAY, scope="groupmember.read")
+    used(program, "GET v1/groups", calls=9, ago=HOUR, scope="groupinfo.read")
+    lost = usage_queries.count_lost_by_endpoint(program.connector, [Permission.GROUP_MEMBER_LIST, Permission.MEDIA])
+    assert lost == [EndpointLost(SPELLED, Permission.GROUP_MEMBER_LIST, 0, 0, 7)]
+    assert usage_queries.count_lost_by_endpoint(program.connector, []) == []
+
+
+def test_what_was_really_called_is_what_the_preview_counts(program: Program, developer: User) -> None:
+    headers = program.headers()
+    token = Client().get("/v1/accessToken", headers=headers).json()["accessToken"]
+    for _ in range(3):
+        assert Client().get("/v1/groups", headers={"accessToken": token}).status_code == 200
+    usage.flush()
+    lost = usage_queries.count_lost_by_endpoint(program.connector, [Permission.GROUP_INFORMATION])
+    assert [(row.endpoint, row.calls) for row in lost] == [("GET /v1/groups", 3)]
+
+
+def test_the_sums_of_a_connector_are_those_of_its_grants(program: Program, developer: User, group_admin: User) -> None:
+    second = factories.let_in(program.connector, group_admin).grant
+    other = factories.let_in(factories.make_connector(developer), group_admin).grant
+    now = clock.now()
+    for grant, ago, outcome in (
+        (program.grant, HOUR, {}),
+        (second, HOUR, {"refused": 1}),
+        (second, 2 * DAY, {"throttled": 2}),
+        (other, HOUR, {"failed": 1}),
+        (program.grant, HOUR, {"failed": 2}),
+    ):
+        factories.make_use(grant, MEMBERS, at=now - ago, calls=5, scope="groupmember.read", **outcome)
+    hours, days = (ConnectorUsage.objects.filter(bucket=bucket) for bucket in ConnectorUsage.Bucket)
+    assert summed(hours, "connector", "at") == summed(UsageHour.objects.all(), "grant__connector", "hour") != []
+    each_day = summed(UsageDay.objects.all(), "grant__connector", "day")
+    assert [(row[0], row[1].date(), *row[2:]) for row in summed(days, "connector", "at")] == each_day != []
+    assert set(hours.values_list("scope", flat=True)) == {"groupmember.read"}
+
+
+def summed(rows: Any, whose: str, when: str) -> list[tuple[Any, ...]]:
+    sums = [Sum(name) for name in ("calls", "refused", "throttled", "failed")]
+    return sorted(rows.order_by().values_list(whose, when, "operation").annotate(*sums), key=str)
+
+
+def test_what_ended_grants_called_stops_no_more(
+    program: Program, group_admin: User, django_assert_num_queries: Any
+) -> None:
+    ended = factories.let_in(program.connector, group_admin).grant
+    used(program, MEMBERS, calls=5, ago=HOUR)
+    for operation in (MEMBERS, "GET v1/groups"):
+        factories.make_use(ended, operation, at=clock.now() - HOUR, calls=3)
+    with django_assert_num_queries(2):
+        assert usage_queries.count_by_endpoint(program.connector) == [
+            EndpointCalls(SPELLED, 8, 8),
+            EndpointCalls("GET /v1/groups", 3, 3),
+        ]
+    grants.revoke(grant=ended, by=group_admin)
+    assert usage_queries.count_by_endpoint(program.connector) == [EndpointCalls(SPELLED, 5, 5)]
+    assert usage_queries.count_by_endpoint(Grant.objects.present()) == [EndpointCalls(SPELLED, 5, 5)]

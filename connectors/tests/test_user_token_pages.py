@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Callable
 from typing import Any
@@ -17,9 +16,9 @@ from django.urls import reverse
 from accounts.audit.events import EventType
 from accounts.models import AuditEvent, User
 from accounts.tests.factories import make_person, verify
-from connectors.models import Connector, Grant, Handoff, RefreshToken
+from connectors.models import Connector, Grant, Handoff
 from connectors.permissions import to_form_value
-from connectors.services import connectors, handoffs, refresh_tokens, user_tokens
+from connectors.services import connectors, user_tokens
 from connectors.tests.factories import make_connector, person_of
 
 BrowserOf = Callable[..., Client]
@@ -36,49 +35,31 @@ def generate(browser: Client, connector: Connector, user: User, **other: str) ->
     )
 
 
-def test_a_colleague_finds_it_on_the_connectors_page_and_lets_it_act(
-    connector: Connector, member: User, browser_of: BrowserOf
-) -> None:
+def test_a_colleague_finds_it_and_lets_it_act(connector: Connector, member: User, browser_of: BrowserOf) -> None:
     browser = browser_of(member)
     assert page_of(connector) in browser.get(reverse("connectors:details", args=[connector.pk])).content.decode()
     text = browser.get(page_of(connector)).content.decode()
     assert "Post messages" in text
     answer = generate(browser, connector, member)
     grant = Grant.objects.get()
-    assert (grant.kind, grant.person, grant.granted_by, grant.confirmed_by) == (
-        "user",
-        person_of(member),
-        member,
-        None,
-    )
+    assert (grant.kind, grant.person, grant.granted_by) == ("user", person_of(member), member)
+    assert grant.confirmed_by is None
     handoff = Handoff.objects.get()
     assert answer["Location"] == reverse("connectors:handoff", args=[handoff.pk])
-    page = browser.get(answer["Location"]).content.decode()
-    assert "to act for this person." in page
-    assert "in this group" not in page
+    assert "to act for this person." in browser.get(answer["Location"]).content.decode()
 
 
-def test_what_the_connector_asks_for_since_the_page_was_shown_is_shown_first(
-    connector: Connector, member: User, browser_of: BrowserOf
-) -> None:
+def test_what_it_asks_for_meanwhile_is_shown_first(connector: Connector, member: User, browser_of: BrowserOf) -> None:
     browser = browser_of(member)
     shown = to_form_value(connector.permissions)
     assert f'name="shown" value="{shown}"' in browser.get(page_of(connector)).content.decode()
     Connector.objects.update(permissions=connector.permissions | {"tenant"})
     answer = generate(browser, connector, member, shown=shown)
     assert answer.status_code == 409
-    text = answer.content.decode()
-    assert "now asks for something else. Check it again." in text
-    assert "Read and change every group of the organisation and its members, for an organisation admin" in text
+    assert "Read and change every group of the organisation" in answer.content.decode()
     assert not Grant.objects.exists()
     generate(browser, connector, member)
     assert "tenant" in Grant.objects.get().permissions
-
-
-def test_its_developer_claims_it_from_the_inbox(connector: Connector, member: User, developer: User) -> None:
-    handoff = user_tokens.generate(connector=connector, person=person_of(member), by=member)
-    token = handoffs.claim(handoff=handoff, by=developer, idempotency_key="k" * 32, address=None)
-    assert token.startswith("kzrt_")
 
 
 def test_pressed_twice_it_is_one_grant_and_one_token(connector: Connector, member: User, browser_of: BrowserOf) -> None:
@@ -102,26 +83,7 @@ def test_regenerate_pressed_twice_is_one_new_token(connector: Connector, member:
     assert Grant.objects.get().refresh_tokens.filter(revoked_at=None).count() == 1
 
 
-def test_a_successor_handed_over_meanwhile_does_not_keep_the_old_token_alive(
-    connector: Connector, member: User, developer: User, browser_of: BrowserOf, travel: Callable[..., dt.datetime]
-) -> None:
-    browser = browser_of(member)
-    generate(browser, connector, member)
-    first = Handoff.objects.get()
-    handoffs.claim(handoff=first, by=developer, idempotency_key="k" * 32, address=None)
-    now = travel(minutes=1)
-    RefreshToken.objects.update(issued_at=now - dt.timedelta(days=330), expires_at=now + dt.timedelta(days=35))
-    assert refresh_tokens.rotate_due() == 1
-    answer = generate(browser, connector, member, act="renew", instead_of=str(first.pk))
-    newest = Handoff.objects.waiting().get()
-    assert answer["Location"] == reverse("connectors:handoff", args=[newest.pk])
-    assert RefreshToken.objects.get(revoked_at=None) == newest.refresh_token
-    assert RefreshToken.objects.count() == 3
-
-
-def test_a_number_that_is_not_ones_own_is_refused(
-    connector: Connector, member: User, stranger: User, browser_of: BrowserOf
-) -> None:
+def test_only_an_own_number_will_do(connector: Connector, member: User, stranger: User, browser_of: BrowserOf) -> None:
     browser = browser_of(member)
     assert generate(browser, connector, stranger).status_code == 400
     assert browser.post(page_of(connector), {"act": "generate"}).status_code == 400
@@ -138,7 +100,7 @@ def test_who_has_two_numbers_has_a_panel_for_each(connector: Connector, member: 
 
 
 @pytest.mark.parametrize("stop", [connectors.suspend, connectors.deactivate])
-def test_a_connector_that_takes_nobody_says_so(
+def test_a_stopped_connector_is_no(
     connector: Connector, member: User, developer: User, browser_of: BrowserOf, stop: Any
 ) -> None:
     stop(connector=connector, by=developer)
@@ -146,18 +108,13 @@ def test_a_connector_that_takes_nobody_says_so(
     assert not Grant.objects.exists()
 
 
-def test_of_another_organisation_and_not_there_are_one_answer(
-    connector: Connector, outsider: User, browser_of: BrowserOf
-) -> None:
+def test_not_theirs_and_not_there_are_one_answer(connector: Connector, outsider: User, browser_of: BrowserOf) -> None:
     browser = browser_of(outsider)
     for address in (page_of(connector), reverse("connectors:user_token", args=[uuid4()])):
         assert browser.get(address).status_code == 404
         assert browser.post(address, {"act": "generate", "person": str(person_of(outsider).pk)}).status_code == 404
     assert Client().get(page_of(connector))["Location"].startswith("/accounts/login/")
     assert not Grant.objects.exists()
-
-
-# ---------------------------------------------------------------- What acts for one
 
 
 def let_in_by_pin(connector: Connector, user: User) -> Grant:
@@ -187,12 +144,8 @@ def test_everything_that_acts_for_one_is_listed_however_it_came_to_that(
     assert "Canteen" in text
     assert "Elsewhere" not in text
     assert person_of(member).number not in text
-    assert reverse("connectors:acting") in browser_of(member).get(reverse("accounts:settings")).content.decode()
-
-
-def test_nothing_acts_for_one_yet(stranger: User, browser_of: BrowserOf) -> None:
-    assert "No connectors" in browser_of(stranger).get(reverse("connectors:acting")).content.decode()
     assert Client().get(reverse("connectors:acting"))["Location"].startswith("/accounts/login/")
+    assert reverse("connectors:acting") in browser_of(member).get(reverse("accounts:settings")).content.decode()
 
 
 def test_the_list_asks_the_database_as_often_for_many_as_for_one(
@@ -212,7 +165,7 @@ def test_the_list_asks_the_database_as_often_for_many_as_for_one(
 
 def test_its_name_ends_it_and_twice_is_once(connector: Connector, member: User, browser_of: BrowserOf) -> None:
     grant, browser = let_in_by_pin(connector, member), browser_of(member)
-    assert "stop working at once" in browser.get(end_of(grant)).content.decode()
+    assert browser.get(end_of(grant)).status_code == 200
     assert Grant.objects.present().exists(), "looking ends nothing"
     for _click in range(2):
         assert browser.post(end_of(grant), {"typed": "shift planner"})["Location"] == reverse("connectors:acting")

@@ -1,4 +1,4 @@
-"""Workers against each other, against publishers and against whoever removes a webhook, on PostgreSQL with threads."""
+"""Workers and owners against each other, on PostgreSQL with threads."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import pytest
 from pytest_django import Settings
 
 from accounts.audit.record import SYSTEM
-from accounts.models import User
-from connectors.models import Webhook, WebhookAttempt, WebhookDelivery
+from accounts.models import AuditEvent, User
+from connectors.models import OneTimeSecret, Webhook, WebhookAttempt, WebhookDelivery
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program
 from connectors.tests.receiver import Receiver
-from connectors.tests.test_races import at_once, refusals
+from connectors.tests.test_races import at_once, refusals, wins
 from connectors.tests.webhook_cast import happen, make_webhook, states, texts
+from connectors.tests.webhook_history import quiet
 from connectors.webhooks import delivery, management, schedule, subscriptions
 from connectors.webhooks.schedule import ConcurrencyLimit
 from kaizala_console.lib import ids
@@ -32,9 +34,7 @@ def nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("connectors.webhooks.publish.notify_another_worker", lambda: None)
 
 
-def test_of_workers_at_once_one_has_the_webhook(
-    webhook: Webhook, group_id: UUID, together: Callable[..., list[Any]]
-) -> None:
+def test_one_worker_has_the_webhook(webhook: Webhook, group_id: UUID, together: Callable[..., list[Any]]) -> None:
     for _ in range(5):
         for _lane in range(6):
             happen(group_id, "a", "b", action_id=ids.new_id())
@@ -95,9 +95,7 @@ def test_turns_at_once_share_the_work_and_never_send_a_webhooks_events_side_by_s
     assert sum(map(int, results)) == WebhookAttempt.objects.count() == 32
 
 
-def test_removed_while_it_is_told_nothing_goes_out_after_the_commit(
-    webhook: Webhook, receiver: Receiver, group_id: UUID
-) -> None:
+def test_nothing_goes_out_after_the_removal(webhook: Webhook, receiver: Receiver, group_id: UUID) -> None:
     happen(group_id, *map(str, range(10)))
     removed: list[int] = []
 
@@ -113,7 +111,7 @@ def test_removed_while_it_is_told_nothing_goes_out_after_the_commit(
     assert len(receiver.arrived) - removed[0] <= 1
 
 
-def test_paused_and_woken_while_it_is_told_nothing_is_lost(
+def test_paused_and_woken_nothing_is_lost(
     webhook: Webhook, receiver: Receiver, group_id: UUID, developer: User
 ) -> None:
     happen(group_id, *map(str, range(10)))
@@ -142,9 +140,7 @@ class _Everybodys:
         """Nothing is held."""
 
 
-def test_of_owners_who_register_an_address_for_handoffs_at_once_one_wins(
-    told_program: Program, developer: User
-) -> None:
+def test_of_owners_who_register_an_address_at_once_one_wins(told_program: Program, developer: User) -> None:
     """After the handshake, which takes one of them at a time but holds nothing until it is kept."""
     connector = told_program.connector
     results = at_once(
@@ -155,3 +151,27 @@ def test_of_owners_who_register_an_address_for_handoffs_at_once_one_wins(
     )
     assert len(refusals(results)) == 3
     assert Webhook.objects.get().object_type == "Connector"
+
+
+@pytest.mark.parametrize("service", [management.show_secret, management.rotate_secret])
+def test_one_form_shows_one_secret(told_program: Program, developer: User, service: Callable[..., str]) -> None:
+    webhook, idempotency_key = quiet(told_program.grant), new_form_key()
+    act = partial(management.act_once, service, webhook=webhook, by=developer, idempotency_key=idempotency_key)
+    results = at_once(*[act] * 4)
+    assert len(set(wins(results))) == 1
+    assert refusals(results) == []
+    assert AuditEvent.objects.filter(tag__startswith="connector:webhook:").count() == 1
+    assert OneTimeSecret.objects.count() == 1
+
+
+def test_two_forms_at_once_show_it_to_one(told_program: Program, developer: User) -> None:
+    webhook = quiet(told_program.grant)
+    acts = [
+        partial(
+            management.act_once, management.show_secret, webhook=webhook, by=developer, idempotency_key=new_form_key()
+        )
+        for _ in range(4)
+    ]
+    results = at_once(*acts)
+    assert len(wins(results)) == 1
+    assert {refusal.code for refusal in refusals(results)} == {"secret_shown"}

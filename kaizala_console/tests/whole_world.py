@@ -34,7 +34,6 @@ from connectors.tests import factories
 from connectors.tests.keys import x25519
 from connectors.tests.logos import put as put_logo
 from connectors.tests.oauth_app import BACK
-from connectors.tests.test_usage_queries import used
 from connectors.tests.webhook_cast import make_handoff_webhook
 from connectors.tests.webhook_history import eventful, quiet
 from connectors.webhooks import management
@@ -243,9 +242,11 @@ def _user_tokens(world: World) -> None:
 def _used_and_leaked(world: World) -> None:
     connector = connector_of(world, "connector_id")
     grant = Grant.objects.get(pk=world.facts["grant_id"])
-    program = factories.Program(connector, "", grant, grant.handoffs.get(), "")
-    used(program, "GET v1/groups/<group_id>/members", calls=5, ago=HOUR, scope="groupmember.read")
-    used(program, "POST v1/groups/<group_id>/messages", calls=1204, ago=3 * DAY, scope="textmessage.write")
+    for operation, calls, ago, scope in (
+        ("GET v1/groups/<group_id>/members", 5, HOUR, "groupmember.read"),
+        ("POST v1/groups/<group_id>/messages", 1204, 3 * DAY, "textmessage.write"),
+    ):
+        factories.make_use(grant, operation, calls=calls, at=clock.now() - ago, scope=scope)
     for number, habit in enumerate(list(CompatibilityQuirk)[:6]):
         CompatibilityQuirkDay.objects.create(
             connector=connector,

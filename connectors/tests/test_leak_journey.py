@@ -1,4 +1,4 @@
-"""The pages of leaked credentials and of what will stop, in a browser: wide, narrow, dark, and without scripts."""
+"""A leaked credential is reported by a passer-by and restored by its owner, in a browser without scripts."""
 
 from __future__ import annotations
 
