@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts.models import AuditEvent, AuthenticatorApp, Notice, Organisation, SandboxSms, User
+from accounts.models import AuditEvent, AuthenticatorApp, Notice, SandboxSms, User
 from accounts.services import credential_hold, reauthentication, totp
-from accounts.tests import factories
 from accounts.tests.authenticator import code_of, wrong_code
 from accounts.tests.pages import words
 from kaizala_console.tests.leaks import watching
@@ -44,36 +43,27 @@ def test_from_settings_by_pin_to_an_app_that_confirms(
     assert "no-store" in page["Cache-Control"]
     done = browser.post(SET_UP, {"pin": code_of(device)}, follow=True)
     assert done.redirect_chain == [(SETTINGS, 302)]
-    assert "Authenticator app set up. You now confirm with its codes." in words(done)
     assert reauthentication.uses_totp(member)
     sent = SandboxSms.objects.count()
     travel(minutes=20)
-    asked = words(browser.get(browser.post(REMOVE)["Location"]))
-    assert "Use the code from your authenticator app." in asked
-    assert "Lost the app? Ask an operator of this console to remove it." in asked
-    assert "Generate PIN" not in asked
+    assert "Generate PIN" not in words(browser.get(browser.post(REMOVE)["Location"]))
     assert SandboxSms.objects.count() == sent
     other = browser_of(member, confirmed=False)
     other.post("/console/confirm/", {"act": "send"})
     assert SandboxSms.objects.count() == sent
 
 
-def test_a_wrong_code_is_said_keeps_the_key_and_soon_costs_a_wait(
+def test_a_wrong_code_keeps_the_key_and_soon_costs_a_wait(
     member: User, browser_of: BrowserOf, travel: Callable[..., Any]
 ) -> None:
     travel()  # the clock stands still: the wait is a second, which a busy machine may take for a page
     browser = browser_of(member)
     browser.get(SET_UP)
     device = AuthenticatorApp.objects.get()
-    for code, status, said in (
-        ("12", 400, "digits"),
-        ("", 400, "Enter the code from your authenticator app."),
-        (wrong_code(device), 400, "Wait for the next one and try again."),
-        (wrong_code(device), 429, "Too many wrong codes."),
-    ):
+    wrong = wrong_code(device)
+    for code, status in (("12", 400), ("", 400), (wrong, 400), (wrong, 429)):
         answer = browser.post(SET_UP, {"pin": code})
         assert answer.status_code == status
-        assert said in words(answer)
         assert totp.format_secret(device) in answer.content.decode(), "who has scanned it goes on"
         assert f'value="{code}"' not in answer.content.decode() or not code
     assert not reauthentication.uses_totp(member)
@@ -101,15 +91,12 @@ def test_once_it_is_set_up_the_key_is_shown_no_more(member: User, app: Authentic
         assert totp.format_secret(app) not in answer.content.decode()
 
 
-def test_looking_at_the_removal_removes_nothing(member: User, app: AuthenticatorApp, browser_of: BrowserOf) -> None:
-    assert "PIN by SMS to your primary number" in words(browser_of(member, confirmed=False).get(REMOVE))
-    assert reauthentication.uses_totp(member)
-
-
 def test_after_the_removal_a_new_app_asks_for_a_pin(member: User, app: AuthenticatorApp, browser_of: BrowserOf) -> None:
     """Whoever sat down at a browser that was just confirmed would else set up their own."""
     browser = browser_of(member)
-    assert "app removed" in words(browser.post(REMOVE, follow=True))
+    assert browser.get(REMOVE).status_code == 200
+    assert reauthentication.uses_totp(member), "looking at it removes nothing"
+    assert browser.post(REMOVE)["Location"] == SETTINGS
     assert not AuthenticatorApp.objects.exists()
     assert browser.get(SET_UP)["Location"].startswith("/console/confirm/")
     assert "Generate PIN" in words(browser.get("/console/confirm/"))
@@ -169,19 +156,13 @@ def test_an_operator_removes_the_lost_app_of_anybody(
     }
 
 
-def test_without_a_number_one_adds_it_first(organisation: Organisation, browser_of: BrowserOf) -> None:
-    newcomer = factories.make_user("Nisha Patel", organisation, number=None)
+def test_without_a_number_one_adds_it_first(newcomer: User, client: Client, browser_of: BrowserOf) -> None:
     browser = browser_of(newcomer)
     assert "Add a phone number first" in words(browser.get(SETTINGS))
     for path in (SET_UP, REMOVE):
         assert browser.post(path, {"pin": "123456"})["Location"].startswith("/console/?next=")
-    assert not AuthenticatorApp.objects.exists()
-
-
-@pytest.mark.parametrize("path", [SET_UP, REMOVE])
-def test_without_a_session_it_leads_to_the_sign_in(client: Client, db: None, path: str) -> None:
-    for answer in (client.get(path), client.post(path, {"pin": "123456"})):
-        assert answer.headers["Location"].startswith("/accounts/login/?next=")
+        for answer in (client.get(path), client.post(path, {"pin": "123456"})):
+            assert answer.headers["Location"].startswith("/accounts/login/?next="), "without a session"
     assert not AuthenticatorApp.objects.exists()
 
 
@@ -205,14 +186,3 @@ def test_the_key_and_the_codes_are_left_nowhere(member: User, browser_of: Browse
         for secret in (key, plain, plain.lower(), device.bin_key.hex(), "otpauth://", wrong, code)
     }
     assert {secret: places for secret, places in left.items() if places} == {}
-
-
-@pytest.mark.parametrize("page", ["/console/confirm/", "/operators/second-factor/"])
-def test_how_long_to_wait_after_wrong_codes_is_said_wherever_they_are_entered(
-    operator: User, browser_of: BrowserOf, page: str, travel: Callable[..., Any]
-) -> None:
-    travel()
-    device = AuthenticatorApp.objects.create(user=operator, confirmed=True)
-    browser = browser_of(operator, confirmed=False)
-    browser.post(page, {"pin": wrong_code(device)})
-    assert "Too many wrong codes." in words(browser.post(page, {"pin": code_of(device)}))

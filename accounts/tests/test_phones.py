@@ -418,16 +418,6 @@ def test_who_is_locked_is_told_until_when_and_programs_pass(developer: User) -> 
     policies.require_no_credential_hold(None)
 
 
-def test_an_operator_ends_it_on_the_operators_pages(desk: Client, developer: User, prove: Prove) -> None:
-    prove(developer, NUMBER)
-    form = {"action": "unlock_credentials", "_selected_action": [str(developer.pk)], "confirmed": "yes"}
-    assert "1 was changed" in words(desk.post("/operators/accounts/user/", form, follow=True))
-    assert lock_of(developer) is None
-    event = AuditEvent.objects.get(tag="user:credentials:unlocked")
-    assert sentence(event) == "Omar Dsouza unlocked the credentials of Devika Rao."
-    assert "not locked" in words(desk.post("/operators/accounts/user/", form, follow=True))
-
-
 def test_nobody_else_ends_it(developer: User, organisation_admin: User, operator: User, prove: Prove) -> None:
     for user in (developer, operator):
         credential_hold.start(user=user, number=NUMBER, by=user)

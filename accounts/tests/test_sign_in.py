@@ -1,22 +1,37 @@
-"""Signing in with Office365, against a real OpenID provider on this machine: code flow and PKCE."""
+"""Signing in with Office365, against a real OpenID provider on this machine; and who is kept out."""
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 import re
 from base64 import urlsafe_b64decode
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount, SocialToken
+from django.db import IntegrityError, transaction
 from django.test import Client
+from joserfc import jwt
+from joserfc.jwk import OctKey, RSAKey
+from pytest_django import Settings
 
+from accounts import sandbox
 from accounts.models import AuditEvent, Organisation, User
 from accounts.models.session import SessionStore
+from accounts.services import login
+from accounts.services.login import read_identity
+from accounts.tests import office365_server
 from accounts.tests.office365_server import Office365
 from accounts.tests.sign_in_walk import (
+    LOGIN,
+    OTHER_TENANT,
     SECRET,
     TENANT,
     claims_of,
@@ -24,7 +39,9 @@ from accounts.tests.sign_in_walk import (
     is_signed_in,
     leave_for_office365,
     sign_in_as,
+    use,
 )
+from kaizala_console.lib.errors import NotAllowed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:get_jwt_config:DeprecationWarning")]
 
@@ -50,26 +67,20 @@ def test_the_first_sign_in_makes_the_account_and_its_organisation(office365: Off
 
 
 @pytest.mark.postgresql
-def test_a_person_is_the_same_account_for_ever_and_name_and_address_are_those_of_today(office365: Office365) -> None:
+def test_a_person_is_the_same_account_for_ever_whatever_the_name_and_address(office365: Office365) -> None:
     oid = str(uuid4())
     office365.add_person("anita", claims_of("Anita Desai", oid=oid))
     sign_in_as(Client(), office365, "anita")
-    first = User.objects.get()
     office365.add_person("anita", claims_of("Anita Sharma", oid=oid))
     sign_in_as(Client(), office365, "anita")
     user = User.objects.get()
-    assert user.pk == first.pk
     assert (user.name, user.email) == ("Anita Sharma", "anita.sharma@contoso.example")
     event = AuditEvent.objects.get(tag="user:account:changed")
     assert event.before == {"name": "Anita Desai", "email": "anita.desai@contoso.example"}
     assert Organisation.objects.count() == 1
-
-
-def test_an_address_that_changed_hands_opens_no_account(office365: Office365) -> None:
-    sign_in_as(Client(), office365, "anita")
-    office365.add_person("somebody", claims_of("Anita Desai"))
+    office365.add_person("somebody", claims_of("Anita Sharma"))
     sign_in_as(Client(), office365, "somebody")
-    assert User.objects.filter(email="anita.desai@contoso.example").count() == 2
+    assert User.objects.filter(email=user.email).count() == 2, "an address that changed hands opens no account"
 
 
 def test_roles_stay_what_an_operator_made_them(office365: Office365) -> None:
@@ -82,17 +93,23 @@ def test_roles_stay_what_an_operator_made_them(office365: Office365) -> None:
     assert not User.objects.get(name="Cl Imber").is_organisation_admin
 
 
-def test_office365_is_asked_with_pkce_and_a_state_of_this_browser(office365: Office365) -> None:
+def test_office365_is_asked_with_pkce_and_a_new_session_begins(office365: Office365) -> None:
     browser = Client()
     there = leave_for_office365(browser)
     asked = parse_qs(urlsplit(there).query)
     assert asked["response_type"] == ["code"]
     assert asked["code_challenge_method"] == ["S256"]
     assert set(asked["scope"][0].split()) >= {"openid", "profile", "email"}
+    come_back(browser, office365.refuse(there))
+    assert not is_signed_in(browser), "who cancels"
+    there = leave_for_office365(browser)
+    before = browser.session.session_key
     come_back(browser, office365.sign_in(there, "anita"))
     (token_request,) = office365.token_requests
     assert token_request["client_secret"] == SECRET
     assert len(token_request["code_verifier"]) >= 43
+    assert browser.session.session_key != before
+    assert not SessionStore().exists(before or "")
 
 
 def test_one_lands_where_one_wanted_to_go_and_never_elsewhere(office365: Office365) -> None:
@@ -100,15 +117,6 @@ def test_one_lands_where_one_wanted_to_go_and_never_elsewhere(office365: Office3
     assert there["Location"] == "/console/settings/"
     for elsewhere in ("https://evil.example/", "//evil.example/", "javascript:alert(1)"):
         assert sign_in_as(Client(), office365, "anita", next=elsewhere)["Location"] == "/console/"
-
-
-def test_a_new_session_begins_with_the_sign_in(office365: Office365) -> None:
-    browser = Client()
-    there = leave_for_office365(browser)
-    before = browser.session.session_key
-    come_back(browser, office365.sign_in(there, "anita"))
-    assert browser.session.session_key != before
-    assert not SessionStore().exists(before or "")
 
 
 @pytest.mark.postgresql
@@ -126,3 +134,292 @@ def test_no_token_of_office365_stays_in_a_session_a_table_or_a_log(
     assert not SocialToken.objects.exists()
     assert not SocialAccount.objects.exists()
     assert not EmailAddress.objects.exists()
+
+
+def test_the_sandbox_lets_its_own_tenant_in_alone(settings: Settings) -> None:
+    assert login.allowed_tenants() == {sandbox.TENANT_ID}
+    with pytest.raises(NotAllowed):
+        read_identity(claims_of("Anita Desai", tid=TENANT))
+    settings.SANDBOX, settings.OFFICE365_TENANTS = False, [TENANT]
+    with pytest.raises(NotAllowed):
+        read_identity(claims_of("Anita Desai", tid=sandbox.TENANT_ID))
+
+
+def test_the_sandboxs_identities_are_no_way_in_outside_a_sandbox(settings: Settings) -> None:
+    settings.SANDBOX, settings.OFFICE365_TENANTS = False, [sandbox.TENANT_ID]
+    browser = Client()
+    for path in ("/accounts/dummy/login/", "/sandbox/identities", "/accounts/dummy/authenticate/?state=x"):
+        browser.post(path, {"identity": "operator", "id": "1"})
+        assert not is_signed_in(browser)
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("claims", "name", "email", "domain"),
+    [
+        ({"name": "  Anita   Desai ", "email": "a@b.example"}, "Anita Desai", "a@b.example", "b.example"),
+        ({"preferred_username": "anita@b.example"}, "anita@b.example", "anita@b.example", "b.example"),
+        ({"name": "A", "email": "no address", "preferred_username": "+919876543210"}, "A", "", ""),
+        ({"name": ["A"], "email": 7, "preferred_username": None}, "22222222-2222-4222-8222-222222222222", "", ""),
+        ({"name": "x" * 500, "email": "a" * 300 + "@b.example"}, "x" * 120, "", ""),
+        ({"name": "A\nBcc: b", "email": "a@b.example\nBcc: c@d.example"}, "A Bcc: b", "", ""),
+    ],
+)
+def test_whatever_the_claims_hold_the_account_gets_a_name(
+    claims: dict[str, Any], name: str, email: str, domain: str
+) -> None:
+    ids = {"tid": sandbox.TENANT_ID, "oid": "22222222-2222-4222-8222-222222222222"}
+    identity = read_identity({**ids, **claims})
+    assert (identity.name, identity.email, identity.domain) == (name, email, domain)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_first_sign_ins_at_once_make_one_account(together: Callable[..., list[Any]]) -> None:
+    identity = read_identity(claims_of("Anita Desai", tid=sandbox.TENANT_ID))
+    results = together(6, lambda: login.sign_in(identity=identity))
+    assert {getattr(result, "pk", result) for result in results} == {User.objects.get().pk}, results
+    assert AuditEvent.objects.filter(tag="user:account:created").count() == 1
+    assert AuditEvent.objects.filter(tag="organisation:tenant:added").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_an_audit_row_nobody_comes_in(broken_trail: Callable[[], None]) -> None:
+    identity = read_identity(claims_of("Anita Desai", tid=sandbox.TENANT_ID))
+    broken_trail()
+    with pytest.raises(OSError, match="audit"):
+        login.sign_in(identity=identity)
+    assert not User.objects.exists()
+    assert not Organisation.objects.exists()
+
+
+def test_the_database_knows_a_subject_and_a_tenant_once(developer: User) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        User.objects.create_user(developer.subject, organisation=developer.organisation, name="Again")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Organisation.objects.create(name="Again", entra_tenant_id=developer.organisation.entra_tenant_id)
+
+
+def refused(answer: Any, browser: Client, office365: Office365, *, token: str | None = "200 OK") -> str:
+    """The text of the page that refuses; nobody is signed in, and nobody was made.
+
+    `token` is what Office365 answered when the console asked for the id token; None when it was not even asked.
+    """
+    assert office365.token_answers[-1:] == ([token] if token else []), office365.token_answers
+    assert answer.status_code in {401, 403}, answer.content
+    assert not is_signed_in(browser)
+    assert not User.objects.exists()
+    assert not Organisation.objects.exists()
+    return answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        (claims_of("Olga Petrova", tid=OTHER_TENANT), "Your organisation does not use this console"),
+        ({}, "work or school account"),
+        ({"tid": TENANT}, "work or school account"),
+        ({"oid": str(uuid4())}, "work or school account"),
+        ({"tid": [TENANT], "oid": {"a": 1}}, "work or school account"),
+    ],
+)
+def test_who_comes_from_no_tenant_or_one_that_is_not_allowed_is_told_so(
+    office365: Office365, claims: dict[str, Any], said: str
+) -> None:
+    office365.add_person("nobody", {"name": "No Body", **claims})
+    browser = Client()
+    assert said in refused(sign_in_as(browser, office365, "nobody"), browser, office365)
+
+
+def test_an_issuer_that_is_not_configured_is_refused(office365: Office365, settings: Settings) -> None:
+    app = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"][0]
+    app["settings"]["openid_configuration_overrides"] = {"issuer": [f"{office365.base_url}/{OTHER_TENANT}/v2.0"]}
+    browser = Client()
+    refused(sign_in_as(browser, office365, "anita"), browser, office365)
+
+
+def test_of_several_tenants_those_on_the_list_come_in_and_no_other(office365: Office365, settings: Settings) -> None:
+    use(settings, office365, [TENANT, OTHER_TENANT])
+    app = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"][0]
+    app["settings"]["openid_configuration_overrides"]["issuer"].append(office365.base_url)  # the mock's only issuer
+    office365.add_person("olga", claims_of("Olga Petrova", tid=OTHER_TENANT.upper()))
+    office365.add_person("eve", claims_of("Eve", tid=str(uuid4())))
+    for sub, comes_in in (("anita", True), ("olga", True), ("eve", False)):
+        browser = Client()
+        sign_in_as(browser, office365, sub)
+        assert is_signed_in(browser) is comes_in, sub
+    assert set(Organisation.objects.values_list("entra_tenant_id", flat=True)) == {TENANT, OTHER_TENANT}
+
+
+def test_an_id_token_that_has_expired_is_refused(settings: Settings) -> None:
+    with office365_server.running(token_lifetime=timedelta(seconds=-120)) as office365:
+        use(settings, office365, [TENANT])
+        office365.add_person("anita", claims_of("Anita Desai"))
+        browser = Client()
+        refused(sign_in_as(browser, office365, "anita"), browser, office365)
+
+
+def test_an_id_token_for_another_program_is_refused(office365: Office365) -> None:
+    browser = Client()
+    office365.audience = "another-client-id"
+    refused(sign_in_as(browser, office365, "anita"), browser, office365)
+
+
+def _without_signature(id_token: str) -> str:
+    header = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').rstrip(b"=").decode()
+    return f"{header}.{id_token.split('.')[1]}."
+
+
+def _signed_by_somebody_else(id_token: str) -> str:
+    key = RSAKey.generate_key(2048, auto_kid=True)
+    return jwt.encode({"alg": "RS256", "kid": key.kid}, _claims(id_token), key)
+
+
+def _signed_with_the_client_secret(id_token: str) -> str:
+    return jwt.encode({"alg": "HS256"}, _claims(id_token), OctKey.import_key(SECRET))
+
+
+def _changed(id_token: str) -> str:
+    header, _claims_part, signature = id_token.split(".")
+    changed = json.dumps({**_claims(id_token), "oid": str(uuid4())}).encode()
+    return ".".join((header, base64.urlsafe_b64encode(changed).rstrip(b"=").decode(), signature))
+
+
+def _claims(id_token: str) -> dict[str, Any]:
+    payload = id_token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        _without_signature,
+        _signed_by_somebody_else,
+        _signed_with_the_client_secret,
+        _changed,
+        lambda _id_token: "",
+        lambda _id_token: "x.y.z",
+    ],
+)
+def test_an_id_token_that_office365_did_not_sign_is_refused(office365: Office365, forge: Callable[[str], str]) -> None:
+    browser = Client()
+    office365.forge = forge
+    refused(sign_in_as(browser, office365, "anita"), browser, office365)
+    office365.forge = None
+    sign_in_as(browser, office365, "anita")
+    assert is_signed_in(browser)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [{"iat": 2**33}, {"iat": "now"}, {"nonce": "of-another-sign-in"}, {"nonce": ""}, {"exp": None}, {"nbf": 2**33}],
+)
+def test_an_id_token_of_another_time_or_another_sign_in_is_refused(
+    office365: Office365, claims: dict[str, Any]
+) -> None:
+    office365.add_person("anita", claims_of("Anita Desai", **claims))
+    browser = Client()
+    refused(sign_in_as(browser, office365, "anita"), browser, office365)
+
+
+def test_an_answer_of_another_issuer_is_refused_before_its_code_is_used(office365: Office365) -> None:
+    browser = Client()
+    for wrong in ("https://evil.example", ""):
+        callback = office365.sign_in(leave_for_office365(browser), "anita")
+        refused(come_back(browser, f"{callback}&iss={wrong}"), browser, office365, token=None)
+    come_back(browser, f"{office365.sign_in(leave_for_office365(browser), 'anita')}&iss={office365.base_url}")
+    assert is_signed_in(browser)
+
+
+def test_the_answer_to_somebody_else_signs_nobody_in(office365: Office365) -> None:
+    victim, attacker = Client(), Client()
+    callback = office365.sign_in(leave_for_office365(victim), "anita")
+    refused(come_back(attacker, callback), attacker, office365, token=None)
+
+
+def test_an_answer_nobody_asked_for_signs_nobody_in(office365: Office365) -> None:
+    """Login CSRF: the attacker's own answer is pushed into the victim's browser."""
+    attacker, victim = Client(), Client()
+    callback = office365.sign_in(leave_for_office365(attacker), "anita")
+    leave_for_office365(victim)
+    refused(come_back(victim, callback), victim, office365, token=None)
+    for forged in ("", "state=", "state=forged&code=forged", "code=forged", "error=access_denied"):
+        refused(victim.get(f"{LOGIN}callback/?{forged}"), victim, office365, token=None)
+
+
+def test_a_stolen_code_is_worthless_in_another_browser(office365: Office365) -> None:
+    victim, attacker = Client(), Client()
+    stolen = parse_qs(urlsplit(office365.sign_in(leave_for_office365(victim), "anita")).query)["code"][0]
+    state = parse_qs(urlsplit(leave_for_office365(attacker)).query)["state"][0]
+    refused(attacker.get(f"{LOGIN}callback/", {"code": stolen, "state": state}), attacker, office365, token="400 PKCE")
+    assert office365.token_requests[-1]["code_verifier"]
+
+
+def test_an_answer_works_once(office365: Office365) -> None:
+    browser = Client()
+    callback = office365.sign_in(leave_for_office365(browser), "anita")
+    come_back(browser, callback)
+    other = Client()
+    assert come_back(other, callback).status_code == 401
+    assert not is_signed_in(other)
+    code = parse_qs(urlsplit(callback).query)["code"][0]
+    state = parse_qs(urlsplit(leave_for_office365(other)).query)["state"][0]
+    assert other.get(f"{LOGIN}callback/", {"code": code, "state": state}).status_code == 401
+    assert not is_signed_in(other)
+
+
+def test_a_deactivated_account_is_told_so_and_the_trail_tells_of_it(office365: Office365) -> None:
+    sign_in_as(Client(), office365, "anita")
+    User.objects.update(is_active=False)
+    browser = Client()
+    answer = sign_in_as(browser, office365, "anita")
+    assert answer.status_code == 401
+    assert "deactivated" in answer.content.decode()
+    assert not is_signed_in(browser)
+    assert AuditEvent.objects.filter(tag="user:session:refused").count() == 1
+
+
+def test_a_sandbox_has_no_answer_of_office365_to_take() -> None:
+    assert Client().get(f"{LOGIN}callback/?code=x&state=y").status_code == 404
+
+
+@pytest.mark.parametrize("process", ["connect", "redirect"])
+def test_a_second_identity_cannot_be_connected_to_an_account(office365: Office365, process: str) -> None:
+    browser = Client()
+    sign_in_as(browser, office365, "anita")
+    anita = User.objects.get()
+    office365.add_person("eve", claims_of("Eve"))
+    answer = sign_in_as(browser, office365, "eve", process=process)
+    assert answer.status_code == 401
+    assert not SocialAccount.objects.exists()
+    assert User.objects.get() == anita
+
+
+@pytest.mark.parametrize("path", ["/accounts/signup/", "/accounts/password/reset/", "/accounts/social/signup/"])
+def test_there_is_no_local_account_to_make(office365: Office365, path: str) -> None:
+    browser = Client()
+    form = {"email": "eve@evil.example", "password1": "x", "password2": "x"}
+    for answer in (browser.get(path, follow=True), browser.post(path, form, follow=True)):
+        assert answer.status_code in {200, 403, 404, 405}
+        assert not is_signed_in(browser)
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:9", "{office365}/users", "{office365}/oauth2/authorize"])
+def test_an_office365_that_is_down_or_not_itself_is_told_and_loses_nothing(
+    office365: Office365, settings: Settings, base_url: str
+) -> None:
+    browser = Client()
+    callback = office365.sign_in(leave_for_office365(browser), "anita")
+    app = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"][0]
+    working, app["settings"]["server_url"] = (
+        app["settings"]["server_url"],
+        base_url.format(office365=office365.base_url),
+    )
+    for answer in (come_back(browser, callback), browser.post(LOGIN)):
+        assert answer.status_code == 503
+        assert "Office365 isn’t responding. Try again in a few minutes." in answer.content.decode()
+        assert not is_signed_in(browser)
+    app["settings"]["server_url"] = working
+    sign_in_as(browser, office365, "anita")
+    assert is_signed_in(browser)

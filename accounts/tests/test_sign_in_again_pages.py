@@ -37,30 +37,15 @@ def asked(location: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
 
 
-# Which doors ask --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("method", ["get", "post"])
-def test_a_further_number_asks_before_the_form(long_ago: Client, member: User, method: str, phones: Any) -> None:
-    answer = getattr(long_ago, method)(ADD, {"region": "IN", "number": "98200 12345"} if method == "post" else {})
-    assert answer.status_code == 302
-    assert urlsplit(answer["Location"]).path == AGAIN
-    assert phones.texts("+919820012345") == []
-
-
-def test_making_primary_and_giving_back_ask(long_ago: Client, member: User) -> None:
+def test_adding_making_primary_and_giving_back_ask(long_ago: Client, member: User, phones: Any) -> None:
     other = verify(member, is_primary=False)
-    for path in (f"/console/phones/{other.pk}/primary/", f"/console/phones/{other.pk}/release/"):
-        answer = long_ago.post(path)
+    assert urlsplit(long_ago.get(ADD)["Location"]).path == AGAIN
+    for path in (ADD, f"/console/phones/{other.pk}/primary/", f"/console/phones/{other.pk}/release/"):
+        answer = long_ago.post(path, {"region": "IN", "number": "98200 12345"})
         assert urlsplit(answer["Location"]).path == AGAIN, path
     other.refresh_from_db()
     assert (other.is_primary, other.released_at) == (False, None)
-
-
-def test_who_signed_in_just_now_is_not_asked_but_confirms(member: User, browser_of: BrowserOf) -> None:
-    assert browser_of(member).get(ADD).status_code == 200
-    answer = browser_of(member, confirmed=False).get(ADD)
-    assert urlsplit(answer["Location"]).path == "/console/confirm/"
+    assert phones.texts("+919820012345") == []
 
 
 def test_it_holds_for_the_time_of_the_setting(
@@ -72,12 +57,7 @@ def test_it_holds_for_the_time_of_the_setting(
     assert browser.get(ADD).status_code == 200
     travel(seconds=1)
     assert urlsplit(browser.get(ADD)["Location"]).path == AGAIN
-
-
-def test_a_newcomer_adds_the_first_number_without(newcomer: User, browser_of: BrowserOf, phones: Any) -> None:
-    browser = browser_of(newcomer, confirmed=False, recent=False)
-    assert browser.get(ADD).status_code == 200
-    assert browser.post(ADD, {"region": "IN", "number": "98200 12345"})["Location"].startswith("/console/phones/pin/")
+    assert urlsplit(browser_of(member, confirmed=False).get(ADD)["Location"]).path == "/console/confirm/"
 
 
 def test_who_gave_back_the_only_number_signs_in_again_but_has_nothing_to_confirm_with(
@@ -98,20 +78,13 @@ def test_what_another_account_did_in_this_browser_does_not_count(
     assert urlsplit(browser.get(ADD)["Location"]).path == AGAIN
 
 
-# The page ---------------------------------------------------------------------------------------------------------
-
-
-def test_who_did_it_in_another_tab_goes_on(member: User, browser_of: BrowserOf) -> None:
+def test_who_did_it_in_another_tab_goes_on_and_who_is_signed_out_signs_in(
+    client: Client, member: User, browser_of: BrowserOf
+) -> None:
     assert browser_of(member).get(f"{AGAIN}?next=/console/settings/")["Location"] == "/console/settings/"
     assert browser_of(member).get(f"{AGAIN}?next=https://evil.example/")["Location"] == "/console/"
-
-
-def test_a_signed_out_visitor_signs_in_as_usual(client: Client) -> None:
     for method in (client.get, client.post):
         assert urlsplit(method(AGAIN)["Location"]).path == "/accounts/login/"
-
-
-# By Office365 -----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -147,13 +120,6 @@ def test_office365_is_told_to_ask_anew_and_the_form_is_still_there(anita: Client
     form = {"pending_form": page.context["pending"].id}
     assert "98200 12345" in words(anita.post(answer["Location"], form, follow=True))
     assert anita.session.session_key != before
-
-
-def test_a_sign_in_that_office365_answered_by_itself_does_not_count(anita: Client, office365: Office365) -> None:
-    says_when(office365, None)
-    sign_in_walk.sign_in_as(anita, office365, "anita")
-    assert sign_in_walk.is_signed_in(anita)
-    assert urlsplit(anita.get(ADD)["Location"]).path == AGAIN
 
 
 def test_the_time_that_office365_names_is_believed_over_ours(anita: Client, office365: Office365) -> None:
@@ -193,25 +159,16 @@ def test_without_the_time_it_does_not_count_and_the_page_says_why(
     anita: Client, office365: Office365, auth_time: Any
 ) -> None:
     says_when(office365, auth_time)
-    leaving = anita.post(AGAIN)["Location"]
-    sign_in_walk.come_back(anita, office365.sign_in(leaving, "anita"))
+    sign_in_walk.come_back(anita, office365.sign_in(anita.post(AGAIN)["Location"], "anita"))
     closed = anita.get(ADD)
     assert urlsplit(closed["Location"]).path == AGAIN
     assert "auth_time" in words(anita.get(closed["Location"]))
-
-
-def test_a_browser_that_signs_out_and_in_without_a_password_does_not_count(anita: Client, office365: Office365) -> None:
-    says_when(office365, None)
     anita.post("/accounts/logout/")
     sign_in_walk.sign_in_as(anita, office365, "anita")
-    assert urlsplit(anita.get(ADD)["Location"]).path in {AGAIN, "/console/confirm/"}
     session = anita.session
     reauthentication.remember_confirmation(session, User.objects.get(name="Anita Desai"))
     session.save()
-    assert urlsplit(anita.get(ADD)["Location"]).path == AGAIN
-
-
-# In the sandbox ---------------------------------------------------------------------------------------------------
+    assert urlsplit(anita.get(ADD)["Location"]).path == AGAIN, "signing out and in without a password does not count"
 
 
 def test_the_sandbox_asks_by_its_identity_page(client: Client) -> None:

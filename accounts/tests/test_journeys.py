@@ -1,4 +1,4 @@
-"""A phone number changes, in a browser: sign in again, confirm, prove the number, and find the credentials locked."""
+"""In a browser: a phone number changes, and an authenticator app comes and goes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from accounts import queries, sandbox
-from accounts.models import Organisation, User
+from accounts.models import AuthenticatorApp, Organisation, User
+from accounts.services import reauthentication
 from accounts.tests import factories, pins
-from kaizala_console.tests.browser import session_of
+from accounts.tests.authenticator import code_of, wrong_code
+from kaizala_console.tests.browser import assert_fits, session_of
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 
@@ -81,3 +83,42 @@ def test_a_form_is_carried_out_after_the_pin_that_came_by_itself(
     expect(page.get_by_text("Store it now").or_(page.get_by_label("I have stored it"))).to_be_visible()
     assert page.url.endswith(reverse("connectors:create_permissions"))
     assert len(phones.texts(number)) == 1
+
+
+@pytest.mark.capability
+def test_without_scripts_an_app_is_set_up_confirms_and_is_removed(
+    developer: User, open_page: Callable[..., Page], phones: Any
+) -> None:
+    page = open_page(user=developer, confirmed=False, width=360, scripts=False)
+    page.goto("/console/settings/")
+    assert_fits(page)
+    page.get_by_role("link", name="Set up an authenticator app").click()
+    page.get_by_role("button", name="Generate PIN").click()
+    expect(page.get_by_role("button", name="Confirm")).to_be_visible()
+    page.get_by_label("PIN").fill(phones.pin(queries.held_phones(developer)[0].person.number))
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_role("img", name="QR code of the key below")).to_be_visible()
+    assert_fits(page)
+    device = AuthenticatorApp.objects.get()
+    page.get_by_label("Code", exact=True).fill(wrong_code(device))
+    page.get_by_role("button", name="Set up").click()
+    expect(page.get_by_text("Wait for the next one and try again.")).to_be_visible()
+    expect(page.get_by_role("img", name="QR code of the key below")).to_be_visible()
+    assert_fits(page)
+    AuthenticatorApp.objects.update(throttling_failure_timestamp=None, throttling_failure_count=0)
+    page.get_by_label("Code", exact=True).fill(code_of(device))
+    page.get_by_role("button", name="Set up").click()
+    expect(page.get_by_text("Authenticator app set up. You now confirm with its codes.")).to_be_visible()
+
+    device.refresh_from_db()  # who entered the code a moment late is expected to be late again
+
+    other = open_page(user=developer, confirmed=False, width=360, scripts=False)
+    other.goto("/console/settings/authenticator-app/remove/")
+    assert_fits(other)
+    other.get_by_role("button", name="Remove this app").click()
+    expect(other.get_by_text("Use the code from your authenticator app.")).to_be_visible()
+    assert_fits(other)
+    other.get_by_label("Code", exact=True).fill(code_of(device, steps=1))  # the one before was used
+    other.get_by_role("button", name="Confirm").click()
+    expect(other.get_by_text("Authenticator app removed. You now confirm with a PIN by SMS.")).to_be_visible()
+    assert not reauthentication.uses_totp(developer)
