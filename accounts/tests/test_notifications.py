@@ -21,14 +21,13 @@ from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts import tasks
-from accounts.models import AuditEvent, Notice, User
+from accounts.models import Notice, User
 from accounts.services import notifications
 from accounts.services.notifications import GIVE_UP_AFTER, RETRY_AFTER
 from accounts.tests.pages import words
 from accounts.tests.pins import NUMBER
 from accounts.tests.twilio_server import FakeTwilio
 from kaizala_console.lib import clock
-from kaizala_console.lib.errors import Conflict
 
 TEMPLATE = "accounts/phone_added"
 
@@ -204,31 +203,6 @@ def test_nobody_writes_to_an_account_without_address_or_that_was_deactivated(
     assert notice.gave_up_at is not None
     assert notice.last_error
     assert not outbox
-
-
-def test_an_operator_has_a_notice_that_was_given_up_sent_again(
-    developer: User, operator: User, outbox: list[EmailMessage]
-) -> None:
-    notice = queue(developer)
-    with pytest.raises(Conflict):
-        notifications.send_again(notice=notice, by=operator)
-    Notice.objects.filter(pk=notice.pk).update(gave_up_at=clock.now(), next_attempt_at=None, attempts=9)
-    notifications.send_again(notice=notice, by=operator)
-    assert AuditEvent.objects.get().tag == "notice:mail:requeued"
-    assert notifications.deliver(notice_id=notice.pk)
-    assert len(outbox) == 1
-
-
-@pytest.mark.postgresql
-def test_the_sweeper_finds_what_no_message_told_of(
-    developer: User, outbox: list[EmailMessage], django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
-) -> None:
-    queue(developer)
-    assert not outbox
-    with django_capture_on_commit_callbacks(execute=True):
-        assert notifications.sweep() == 1
-    assert len(outbox) == 1
-    assert notifications.sweep() == 0
 
 
 @pytest.mark.postgresql

@@ -505,12 +505,6 @@ def test_a_gateway_that_is_down_loses_nothing_and_counts_nothing(
     assert send(newcomer), "and another one may be asked for"
 
 
-def test_a_number_that_takes_no_sms_is_told_and_costs_nothing(newcomer: User, twilio: FakeTwilio) -> None:
-    twilio.fail(400, 21614)
-    assert send(newcomer).sms.error == "number_refused"
-    assert send(newcomer, OTHER_NUMBER).sent_at
-
-
 def test_a_program_never_gets_a_pin_of_verify_which_would_prove_the_number_here_too(
     newcomer: User, twilio_verify: FakeTwilio, settings: Settings
 ) -> None:

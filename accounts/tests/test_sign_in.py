@@ -16,7 +16,6 @@ from uuid import uuid4
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount, SocialToken
-from django.db import IntegrityError, transaction
 from django.test import Client
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
@@ -190,13 +189,6 @@ def test_without_an_audit_row_nobody_comes_in(broken_trail: Callable[[], None]) 
         login.sign_in(identity=identity)
     assert not User.objects.exists()
     assert not Organisation.objects.exists()
-
-
-def test_the_database_knows_a_subject_and_a_tenant_once(developer: User) -> None:
-    with pytest.raises(IntegrityError), transaction.atomic():
-        User.objects.create_user(developer.subject, organisation=developer.organisation, name="Again")
-    with pytest.raises(IntegrityError), transaction.atomic():
-        Organisation.objects.create(name="Again", entra_tenant_id=developer.organisation.entra_tenant_id)
 
 
 def refused(answer: Any, browser: Client, office365: Office365, *, token: str | None = "200 OK") -> str:
