@@ -39,7 +39,7 @@ def connector(developer: User) -> Connector:
 @pytest.fixture
 def program(connector: Connector, group: Group, group_admin: User) -> Program:
     """The developer's program with a token for the group."""
-    return factories.let_in(connector, group, group_admin)
+    return factories.make_program(connector, group, group_admin)
 
 
 class Wire:
@@ -104,3 +104,13 @@ def refused(answer: Any, status: int, code: str, category: str = "AuthException"
     assert (body["errorCode"], body["errorCategoryKey"]) == (code, category)
     assert answer["Content-Type"] == "application/json; charset=utf-8"
     return body["message"]
+
+
+def invalid(answer: Any) -> str:
+    """Sees that the answer is 400 and says what is wrong; returns its message."""
+    return refused(answer, 400, "InvalidParameters", "ValidationException")
+
+
+def not_found(answer: Any) -> str:
+    """Sees that the answer is 404; returns its message."""
+    return refused(answer, 404, "NotFound", "NotFoundException")

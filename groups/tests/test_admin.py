@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from accounts.admin.site import site
 from accounts.models import AuthenticatorApp, User
-from connectors.models import Bot
+from connectors.models import Bot, Connector
 from groups.models import (
     Action,
     ArchivedMessage,
@@ -32,8 +32,14 @@ from groups.models import (
     Subscription,
 )
 from groups.services.bulk import jobs
-from groups.tests.factories import Program, make_group, person_of
+from groups.tests.factories import Program, let_in, make_group, person_of
 from kaizala_console.lib import ids
+
+
+@pytest.fixture
+def program(connector: Connector, group: Group, group_admin: User) -> Program:
+    """With the handoff of its token."""
+    return let_in(connector, group, group_admin)
 
 
 @pytest.fixture

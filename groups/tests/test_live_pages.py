@@ -15,13 +15,13 @@ from connectors.models import AccessRequest, Connector
 from connectors.permissions import Permission
 from connectors.services import access_requests as asking
 from connectors.services import handoffs
-from connectors.tests.factories import Program
 from connectors.tests.html_forms import text_of
 from connectors.tests.test_live_pages import WHO_ASKS, first_exchange, following, poll
 from groups.access import get_target
 from groups.models import Group
 from groups.services import access_requests, connectors
 from groups.tests import factories
+from groups.tests.factories import Program
 
 pytestmark = pytest.mark.django_db
 
@@ -35,6 +35,12 @@ def ask(connector: Connector, developer: User, group: Group) -> AccessRequest:
         connector=connector, by=developer, permissions=[Permission.TEXT_MESSAGE],
         once=asking.new_once(), target=get_target(group),
     )  # fmt: skip
+
+
+@pytest.fixture
+def program(connector: Connector, group: Group, group_admin: User) -> Program:
+    """With the handoff of its token."""
+    return factories.let_in(connector, group, group_admin)
 
 
 @pytest.fixture
