@@ -12,7 +12,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.lookups import IsNull
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Person, User
+from accounts.models import User
 from accounts.models.person import name_expression
 from accounts.queries import name_people
 from connectors.models import Connector, Grant, RefreshToken
@@ -331,13 +331,6 @@ def is_last_admin(membership: Membership) -> bool:
     """Whether nobody would be left to run the group without this one."""
     others = Membership.objects.admins().filter(group_id=membership.group_id).exclude(pk=membership.pk)
     return membership.role == Membership.Role.ADMIN and not others.exists()
-
-
-def list_admins(group: Group) -> QuerySet[Person]:
-    """The people who are admins of the group, by name."""
-    admins = Membership.objects.admins().filter(group=group).values("person_id")
-    people = Person.objects.filter(pk__in=admins).with_names(group.naming_organisation_id)
-    return people.order_by(F("name"), "number")
 
 
 def _named(groups: GroupQuerySet, search: str) -> GroupQuerySet:

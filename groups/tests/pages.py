@@ -86,7 +86,7 @@ OF_ORGANISATION_ADMINS = (
 )
 # What a developer asks of a group: for its admins, and for the developer (test_request_pages.py).
 OF_REQUESTS = ("request", "request_approve", "request_refuse")
-# For who has requests in their inbox (test_several_requests_pages.py).
+# For who has requests in their inbox (test_request_pages.py).
 OF_INBOXES = ("requests_several",)
 # For who sees the person (test_person_pages.py).
 OF_PEOPLE = ("person",)

@@ -1,4 +1,4 @@
-"""A person's page, what is noted of people, and "Remove everywhere"; the services behind them are in test_directory."""
+"""A person's page, what is noted of people, the file of people, and who is taken out of one group or of all."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import AuditEvent, Organisation, Person, User
+from accounts.models import AuditEvent, Organisation, Person, PersonName, User
 from connectors.models import Connector, Grant
 from connectors.tests.html_forms import form_to, text_of
-from groups.models import Group, Membership, PersonAttribute, PersonAttributeValue
+from groups.models import BulkJob, Group, Membership, PersonAttribute, PersonAttributeValue
 from groups.services import directory
+from groups.services.bulk import jobs
+from groups.tests.bulk import told, worked_at
 from groups.tests.factories import let_act_for, make_group, person_of
-from groups.tests.pages import everything, without_ids
+from groups.tests.pages import KEY, everything, without_ids
 from kaizala_console.lib import ids
 from kaizala_console.lib.phone_numbers import display
 
 pytestmark = pytest.mark.django_db
 Browser = Callable[..., Client]
+
 DIRECTORY = "/console/directory/"
 
 
@@ -51,8 +55,13 @@ def note(person: Person, attribute: PersonAttribute, text: str, by: User) -> Non
 # Who sees whom --------------------------------------------------------------------------------------------------------
 
 
-def test_a_member_sees_a_colleague_with_the_number_masked(
-    group: Group, group_admin: User, member: User, browser_of: Browser, organisation: Organisation
+def test_a_member_sees_a_colleague_with_the_number_masked_and_admins_and_oneself_the_whole(
+    group: Group,
+    group_admin: User,
+    member: User,
+    organisation_admin: User,
+    browser_of: Browser,
+    organisation: Organisation,
 ) -> None:
     make_group("Not theirs", organisation=organisation, admins=[group_admin])
     told = text_of(browser_of(member).get(page_of(person_of(group_admin))))
@@ -60,14 +69,9 @@ def test_a_member_sees_a_colleague_with_the_number_masked(
     assert "Night Shift" in told
     assert "Not theirs" not in told
     assert display(person_of(group_admin).number) not in told
-
-
-@pytest.mark.parametrize("who", ["group_admin", "organisation_admin", "member"])
-def test_admins_and_oneself_see_the_whole_number(
-    group: Group, member: User, who: str, request: pytest.FixtureRequest, browser_of: Browser
-) -> None:
-    told = text_of(browser_of(request.getfixturevalue(who)).get(page_of(person_of(member))))
-    assert display(person_of(member).number) in told
+    for reader in (group_admin, organisation_admin, member):
+        page = text_of(browser_of(reader).get(page_of(person_of(member))))
+        assert display(person_of(member).number) in page
 
 
 @pytest.mark.parametrize("who", ["stranger", "outsider", "operator", "developer"])
@@ -94,10 +98,6 @@ def test_who_is_oneself_sees_what_acts_for_them_and_nobody_else_does(
     let_act_for(connector, member)
     assert "Shift Planner" in text_of(browser_of(member).get(page_of(person_of(member))))
     assert "Shift Planner" not in text_of(browser_of(group_admin).get(page_of(person_of(member))))
-
-
-def test_the_directory_leads_to_the_page(client: Client, group: Group, member: User) -> None:
-    assert f'href="{page_of(person_of(member))}"' in client.get(DIRECTORY).content.decode()
 
 
 def test_a_forged_page_mark_leads_to_the_first_page(client: Client, group: Group, member: User) -> None:
@@ -130,7 +130,7 @@ def test_an_admin_notes_and_colleagues_read_what_is_for_them(
     assert "Night crew" not in listed
 
 
-def test_what_somebody_else_noted_meanwhile_stays(
+def test_what_somebody_else_noted_meanwhile_stays_and_what_is_too_long_comes_back(
     client: Client,
     group: Group,
     member: User,
@@ -141,33 +141,22 @@ def test_what_somebody_else_noted_meanwhile_stays(
     here = page_of(person_of(member))
     form = form_to(client.get(here), f"{here}attributes/")
     note(person_of(member), location, "Depot South", organisation_admin)
+    assert form.send(client, {str(department.pk): "x" * 201}).status_code == 400
     form.send(client, {str(department.pk): "Crew"})
     assert set(PersonAttributeValue.objects.values_list("text", flat=True)) == {"Crew", "Depot South"}
 
 
-def test_a_value_that_is_too_long_comes_back(
-    client: Client, group: Group, member: User, department: PersonAttribute
-) -> None:
-    here, before = page_of(person_of(member)), everything()
-    page = client.post(f"{here}attributes/", {str(department.pk): "x" * 201})
-    assert page.status_code == 400
-    assert everything() == before
-
-
-def test_search_and_filter_find_by_what_the_asker_may_read(
+def test_a_filter_finds_by_what_the_asker_may_read(
     client: Client,
     group: Group,
     member: User,
     newcomer: Person,
     group_admin: User,
     department: PersonAttribute,
-    location: PersonAttribute,
     organisation_admin: User,
     browser_of: Browser,
 ) -> None:
     note(person_of(member), department, "Crew", organisation_admin)
-    note(newcomer, location, "Depot North", organisation_admin)
-    theirs = browser_of(group_admin)
 
     def found(who: Client, **query: str) -> set[str]:
         told = text_of(who.get(DIRECTORY, query)).split("Filters")[-1]
@@ -175,10 +164,7 @@ def test_search_and_filter_find_by_what_the_asker_may_read(
 
     by_department = {"attribute": str(department.pk), "value": "crew"}
     assert found(client, q="crew") == found(client, **by_department) == {"Meera Nair"}
-    assert found(client, attribute=str(location.pk), value="DEPOT NORTH") == {"Lakshmi Iyer"}
-    assert found(theirs, q="depot n") == {"Lakshmi Iyer"}
-    assert found(theirs, q="crew") == set()
-    assert found(theirs, **by_department) == {"Meera Nair", "Lakshmi Iyer"}, "it is no attribute of theirs"
+    assert found(browser_of(group_admin), **by_department) == {"Meera Nair", "Lakshmi Iyer"}, "none of theirs"
     for forged in ({"attribute": "x", "value": "y"}, {"attribute": str(ids.new_id()), "value": "\0"}):
         assert found(client, **forged) == {"Meera Nair", "Lakshmi Iyer"}
 
@@ -225,22 +211,6 @@ def test_attributes_are_defined_moved_renamed_and_removed(client: Client, group:
     assert [row.name for row in PersonAttribute.objects.all()] == ["Location"]
 
 
-@pytest.mark.parametrize(
-    ("typed", "says"),
-    [
-        ({"name": "Department"}, "“Department” added."),
-        ({"name": "department"}, "“Department” already exists."),
-        ({"name": "Department", "for_colleagues": "on"}, "“Department” already exists."),
-    ],
-)
-def test_who_asks_for_an_attribute_that_is_there_otherwise_is_told_so(
-    client: Client, department: PersonAttribute, typed: dict[str, str], says: str
-) -> None:
-    here, before = reverse("groups:attributes"), everything()
-    assert says in text_of(form_to(client.get(here), here).send(client, typed, follow=True))
-    assert everything() == before
-
-
 def test_an_admin_of_another_organisation_finds_no_attribute(
     department: PersonAttribute, outsider: User, browser_of: Browser
 ) -> None:
@@ -285,7 +255,106 @@ def test_groups_that_they_run_alone_are_named_and_nothing_is_done(
     assert everything() == before
 
 
-def test_the_menu_says_that_a_person_stands_in_the_directory(client: Client, group: Group, member: User) -> None:
-    page = client.get(page_of(person_of(member))).content.decode()
-    current = re.findall(r'<a [^>]*href="([^"]+)"[^>]*aria-current="page"', page)
-    assert DIRECTORY in current
+def test_from_their_page_a_person_is_taken_out_of_a_group_and_one_comes_back_to_it_or_to_the_directory(
+    group: Group, group_admin: User, member: User, stranger: User, browser_of: Browser
+) -> None:
+    here, person = page_of(person_of(member)), person_of(member).pk
+    assert "/remove/" not in browser_of(member).get(page_of(person_of(group_admin))).content.decode()
+    client = browser_of(group_admin)
+    seen_only = make_group("Alpha", organisation=group.organisation, admins=[stranger], members=[group_admin, member])
+    html = client.get(here).content.decode()
+    assert str(reverse("groups:user_remove", args=[seen_only.pk, person])) not in html
+    removing = f"{reverse('groups:user_remove', args=[group.pk, person])}?from=person"
+    assert f'href="{removing}"' in html
+    for then in (here, reverse("groups:directory")):
+        done = form_to(client.get(removing), removing).send(client, follow=True)
+        assert done.redirect_chain == [(then, 302)]
+        assert not Membership.objects.filter(group=group, person=person).exists()
+        Membership.objects.filter(person=person).delete()
+        Membership.objects.create(group=group, person_id=person)
+
+
+def send_file(client: Client, text: str) -> Any:
+    file = SimpleUploadedFile("people.csv", text.encode())
+    return client.post(reverse("groups:people_upload"), {"file": file, "region": "IN", "idempotency_key": KEY})
+
+
+def worked_off(client: Client, text: str, by: User) -> BulkJob:
+    assert send_file(client, text).status_code == 302
+    job = worked_at(BulkJob.objects.latest("created_at"))
+    jobs.go_on(job=job, by=by)
+    return worked_at(job)
+
+
+def test_what_goes_out_comes_in_again_whatever_the_attributes_are_called(
+    client: Client, group: Group, member: User, organisation_admin: User
+) -> None:
+    made = directory.add_attribute(name="Mobile", by=organisation_admin)
+    directory.add_attribute(name="Number", by=organisation_admin)
+    values = {made.pk: "98765 43210"}
+    directory.set_values(person=person_of(member), values=values, by=organisation_admin)
+    answer: Any = client.post(reverse("groups:people_export"))
+    out = b"".join(answer.streaming_content).decode()
+    job = worked_off(client, out.replace("98765 43210", "0000 11111"), organisation_admin)
+    assert (job.bad_lines, job.counts["updated"]) == (0, 1)
+    assert PersonAttributeValue.objects.get(attribute=made).text == "0000 11111"
+    assert send_file(client, "Telephone,Name\n1,x\n").status_code == 400
+    made.delete()
+    assert send_file(client, f"Mobile,Name\n{person_of(member).number},Meera N\n").status_code == 302
+
+
+@pytest.mark.postgresql
+def test_names_and_attributes_come_in_and_nobody_is_added(
+    client: Client,
+    group: Group,
+    member: User,
+    newcomer: Person,
+    department: PersonAttribute,
+    organisation_admin: User,
+    outsider: User,
+) -> None:
+    make_group("Theirs", organisation=outsider.organisation, admins=[outsider], members=[member])
+    text = (
+        "Phone number;Name;DEPARTMENT\n"
+        f"{person_of(member).number};Another Name;Night  crew\n{newcomer.number};Lakshmi I;\n+91 99300 00001;Nobody;x\n"
+        f"{newcomer.number};Twice;x\n"
+    )
+    job = worked_off(client, text, organisation_admin)
+    assert job.state == "done"
+    assert sorted(told(job)) == [4, 5]
+    assert job.counts == {"updated": 2}
+    assert PersonAttributeValue.objects.get().text == "Night crew"
+    assert person_of(member).name == "Another Name"
+    assert PersonName.objects.get(person=newcomer, organisation=organisation_admin.organisation).name == "Lakshmi I"
+    assert not Person.objects.filter(number="+919930000001").exists()
+    [event] = AuditEvent.objects.filter(tag="organisation:people:changed")
+    assert event.after["noted"] == {str(person_of(member).pk): ["Department"]}
+    assert "Night" not in repr(event.after)
+    assert reverse("groups:people_upload") in client.get(reverse("groups:bulk_job", args=[job.pk])).content.decode()
+    again = worked_off(client, f"Phone number,Department\n{person_of(member).number},-\n", organisation_admin)
+    assert again.counts == {"updated": 1}
+    assert not PersonAttributeValue.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "header", ["Phone number,Shoe size", "Name,Department", "Phone number,Department,department", ""]
+)
+def test_a_file_with_other_columns_is_refused(client: Client, department: PersonAttribute, header: str) -> None:
+    before = everything()
+    assert send_file(client, f"{header}\n+919930000001,x,y\n").status_code == 400
+    assert everything() == before
+
+
+def test_the_export_is_told_cannot_run_and_can_be_uploaded_again(
+    client: Client, group: Group, newcomer: Person, department: PersonAttribute, organisation_admin: User
+) -> None:
+    directory.set_values(person=newcomer, values={department.pk: "=1+1"}, by=organisation_admin)
+    answer = client.post(reverse("groups:people_export"))
+    text = answer.getvalue().decode()
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    assert "'=1+1" in text
+    assert f"'{newcomer.number}" in text
+    assert AuditEvent.objects.filter(tag="organisation:people:exported").count() == 1
+    job = worked_off(client, text, organisation_admin)
+    assert set(job.counts) == {"unchanged"}
+    assert PersonAttributeValue.objects.get().text == "=1+1"

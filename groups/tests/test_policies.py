@@ -1,21 +1,23 @@
-"""A group's policies: what it says of itself, who posts, who sees the members, and its end; also with races."""
+"""A group's policies: what it says of itself, who posts, who sees the members, and its end; with pages and races."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, Organisation, User
 from connectors.models import Connector, Grant, Webhook, WebhookEvent
+from connectors.tests.html_forms import form_to, text_of
 from connectors.tests.webhook_cast import make_webhook
 from groups import access
 from groups.models import Action, Group, GroupLink, Message
 from groups.queries import directory
 from groups.services import connectors, groups, hierarchy, members, messages
-from groups.tests.conftest import Wire, refused
+from groups.tests.conftest import refused
 from groups.tests.factories import Program, let_act_for, let_in, make_connector, make_group, person_of
 from groups.tests.pages import everything
 from groups.tests.threads import together
@@ -31,13 +33,11 @@ def fresh(group: Group) -> Group:
 # What it says of itself -----------------------------------------------------------------------------------------------
 
 
-def test_new_details_are_told_on_the_wire_and_in_the_trail(
-    group: Group, group_admin: User, program: Program, wire: Wire
-) -> None:
+def test_new_details_are_told_on_the_wire_and_in_the_trail(group: Group, group_admin: User, program: Program) -> None:
     groups.change_details(
         group=group, by=group_admin, name="Day Shift", welcome_message="Hello", image_url="https://img.example/d.png"
     )
-    [told] = wire.get(f"/v1/groups/{group.pk}", program).json()["groups"]
+    [told] = program.get(f"/v1/groups/{group.pk}").json()["groups"]
     assert (told["groupName"], told["welcomeMessage"], told["groupImageUrl"]) == (
         "Day Shift",
         "Hello",
@@ -92,33 +92,28 @@ def quiet_group(group: Group, group_admin: User) -> Group:
     return groups.change_policies(group=group, by=group_admin, only_admins_post=True)
 
 
-def test_only_admins_post_in_a_quiet_group(quiet_group: Group, group_admin: User, member: User) -> None:
+def test_only_admins_post_in_a_quiet_group(
+    quiet_group: Group, group_admin: User, organisation_admin: User, member: User
+) -> None:
     with pytest.raises(NotAllowed, match="Only the admins of this group post"):
         messages.post(group=quiet_group, text="Hello", person=person_of(member), by=member)
-    messages.post(group=quiet_group, text="Hello", person=person_of(group_admin), by=group_admin)
-    assert Message.objects.count() == 1
+    for admin in (group_admin, organisation_admin):
+        messages.post(group=quiet_group, text="Hello", person=person_of(admin), by=admin)
+    assert Message.objects.count() == 2
 
 
 def test_a_members_user_token_posts_nothing_in_a_quiet_group_and_a_group_token_does(
-    quiet_group: Group, member: User, program: Program, wire: Wire, developer: User, group_admin: User
+    quiet_group: Group, member: User, program: Program, connector: Connector
 ) -> None:
-    poll = {"actionType": "Announcement", "actionBody": {"title": "Hi", "message": "Hello"}}
-    path = f"/v1/groups/{quiet_group.pk}"
-    theirs = let_act_for(make_connector(developer, name="Own", permissions=program.connector.permissions), member)
-    answers = [
-        wire.post(f"{path}/messages", '{"message": "Hello"}', theirs),
-        wire.post(f"{path}/actions", json.dumps(poll), theirs),
-    ]
-    for answer in answers:
+    path, theirs = f"/v1/groups/{quiet_group.pk}", let_act_for(connector, member)
+    card = {"actionType": "Announcement", "actionBody": {"title": "Hi", "message": "Hello"}}
+    for end, body in (("messages", {"message": "Hello"}), ("actions", card)):
+        answer = theirs.post(f"{path}/{end}", body)
         assert "Only the admins of this group post" in refused(answer, 403, answer.json()["errorCode"])
-    assert not Message.objects.exists()
-    assert not Action.objects.exists()
-    assert wire.post(f"{path}/messages", '{"message": "Hello"}', program).status_code == 200
-    assert wire.post(f"{path}/actions", json.dumps(poll), program).status_code == 200
-
-
-def test_an_organisation_admin_posts_in_a_quiet_group(quiet_group: Group, organisation_admin: User) -> None:
-    messages.post(group=quiet_group, text="Hi", person=person_of(organisation_admin), by=organisation_admin)
+        assert not Message.objects.exists()
+        assert not Action.objects.exists()
+    for end, body in (("messages", {"message": "Hello"}), ("actions", card)):
+        assert program.post(f"{path}/{end}", body).status_code == 200
 
 
 def test_who_posts_is_no_choice_in_a_managed_public_group(organisation: Organisation, group_admin: User) -> None:
@@ -157,14 +152,13 @@ def test_members_find_neither_the_list_nor_each_other(
 
 
 def test_a_members_user_token_does_not_read_the_list_and_an_admins_does(
-    discreet: Group, member: User, group_admin: User, program: Program, wire: Wire, developer: User
+    discreet: Group, member: User, group_admin: User, program: Program, connector: Connector
 ) -> None:
     path = f"/v1/groups/{discreet.pk}/members"
-    own = make_connector(developer, name="Own", permissions=program.connector.permissions)
-    answer = wire.get(path, let_act_for(own, member))
+    answer = let_act_for(connector, member).get(path)
     assert "keep the list of its members to themselves" in refused(answer, 403, answer.json()["errorCode"])
-    for token in (program, let_act_for(own, group_admin)):
-        assert len(wire.get(path, token).json()["members"]) == 3
+    for token in (program, let_act_for(connector, group_admin)):
+        assert len(token.get(path).json()["members"]) == 3
 
 
 def test_a_members_webhook_is_not_told_who_comes_and_an_admins_is(
@@ -183,7 +177,7 @@ def test_a_members_webhook_is_not_told_who_comes_and_an_admins_is(
 
 
 def test_removing_a_group_ends_its_grants_and_detaches_it(
-    group: Group, group_admin: User, organisation_admin: User, program: Program, connector: Connector, wire: Wire
+    group: Group, group_admin: User, organisation_admin: User, program: Program, connector: Connector
 ) -> None:
     above = make_group("All", organisation=group.organisation, admins=[group_admin])
     below = make_group("Gate", organisation=group.organisation, admins=[group_admin], under=group)
@@ -191,10 +185,10 @@ def test_removing_a_group_ends_its_grants_and_detaches_it(
     told = let_in(make_connector(group_admin, name="Watch", permissions=connector.permissions), above, group_admin)
     make_webhook(told.grant, "https://hooks.example/hook", above.pk)
     hook = make_webhook(program.grant, "https://here.example/hook", group.pk)
-    assert wire.get(f"/v1/groups/{group.pk}", program).status_code == 200
+    assert program.get(f"/v1/groups/{group.pk}").status_code == 200
     groups.remove(group=group, by=organisation_admin)
     assert fresh(group).removed_at is not None
-    assert wire.get(f"/v1/groups/{group.pk}", program).status_code == 401
+    assert program.get(f"/v1/groups/{group.pk}").status_code == 401
     assert Grant.objects.get(pk=program.grant.pk).revoked_at is not None
     assert not GroupLink.objects.exists()
     assert fresh(below).removed_at is None
@@ -213,12 +207,6 @@ def test_a_group_is_removed_once_and_by_its_admins_alone(group: Group, group_adm
     groups.remove(group=group, by=group_admin)
     with pytest.raises(NotFound):
         groups.remove(group=group, by=group_admin)
-
-
-def test_no_connector_comes_into_a_removed_group(group: Group, group_admin: User, connector: Connector) -> None:
-    groups.remove(group=group, by=group_admin)
-    with pytest.raises(NotFound):
-        connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin)
 
 
 @pytest.mark.services
@@ -258,6 +246,106 @@ def test_two_admins_at_once_lose_nothing_of_each_other(
     assert (now.name, now.welcome_message) == ("Day Shift", "Hello")
     assert (now.only_admins_post, now.members_see_members) == (True, False)
     assert AuditEvent.objects.filter(tag="group:details:changed").count() == 4
+
+
+Browser = Callable[..., Client]
+
+
+@pytest.fixture
+def client(group_admin: User, browser_of: Browser) -> Client:
+    return browser_of(group_admin)
+
+
+def policies_of(group: Group) -> str:
+    return reverse("groups:policies", args=[group.pk])
+
+
+def rules_of(group: Group) -> str:
+    return reverse("groups:policies_rules", args=[group.pk])
+
+
+def removing(group: Group) -> str:
+    return reverse("groups:group_remove", args=[group.pk])
+
+
+def test_what_a_group_says_is_changed_and_a_mistake_keeps_what_was_typed_and_what_was_seen(
+    client: Client, group: Group
+) -> None:
+    form = form_to(client.get(policies_of(group)), policies_of(group))
+    Group.objects.filter(pk=group.pk).update(welcome_message="From somebody else")
+    page = form.send(client, {"name": "Day Shift", "long_description": "One\r\nTwo", "image_url": "nowhere"})
+    assert page.status_code == 400
+    assert "begins with https://" in text_of(page)
+    form_to(page, policies_of(group)).send(client, {"image_url": ""})
+    group.refresh_from_db()
+    assert (group.name, group.long_description) == ("Day Shift", "One\nTwo")
+    assert group.welcome_message == "From somebody else"
+
+
+def test_an_admin_decides_who_posts_and_who_sees_whom(client: Client, group: Group) -> None:
+    form = form_to(client.get(policies_of(group)), rules_of(group))
+    assert form.fields["post"] == ["everybody"]
+    form.send(client, {"post": "admins"})
+    form.send(client, {"members": "admins"})
+    group.refresh_from_db()
+    assert (group.only_admins_post, group.members_see_members) == (True, False)
+    again = form_to(client.get(policies_of(group)), rules_of(group))
+    assert (again.fields["post"], again.fields["members"]) == (["admins"], ["admins"])
+
+
+@pytest.mark.parametrize("forged", ["", "nobody", "admins\0"])
+def test_a_rule_that_is_none_changes_nothing(client: Client, group: Group, forged: str) -> None:
+    before = everything()
+    assert client.post(rules_of(group), {"post": forged, "members": forged}).status_code == 400
+    assert everything() == before
+
+
+def test_members_read_the_policies_and_change_none(group: Group, member: User, browser_of: Browser) -> None:
+    client, before = browser_of(member), everything()
+    page = client.get(policies_of(group))
+    assert "Everyone in the group" in text_of(page)
+    assert f'action="{policies_of(group)}"' not in page.content.decode()
+    assert client.post(policies_of(group), {"name": "Mine"}).status_code == 403
+    assert everything() == before
+
+
+def test_a_managed_public_group_has_no_choice_of_who_posts(client: Client, group: Group) -> None:
+    Group.objects.filter(pk=group.pk).update(group_type="ConnectGroup")
+    page = client.get(policies_of(group))
+    assert "the admins alone speak" in text_of(page)
+    form_to(page, rules_of(group)).send(client, {"members": "admins", "post": "admins"})
+    group.refresh_from_db()
+    assert (group.only_admins_post, group.members_see_members) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("called", "typed"),
+    [("Night Shift", "night shift"), ("Depot  North", "Depot North"), ("Meera's Team", "Meera’s Team")],
+)
+def test_removing_shows_what_stops_and_asks_for_the_name_as_any_keyboard_types_it(
+    client: Client, group: Group, program: Program, called: str, typed: str
+) -> None:
+    Group.objects.filter(pk=group.pk).update(name=called)
+    make_group("Gate", organisation=group.organisation, under=group)
+    page = client.get(removing(group))
+    for said in ("people who leave it 3", "live refresh tokens 1", "detached from it 1"):
+        assert said in text_of(page)
+    form, before = form_to(page, removing(group)), everything()
+    assert form.send(client, {"typed": "Day Shift"}).status_code == 400
+    assert everything() == before
+    form.send(client, {"typed": typed})
+    assert client.get(policies_of(group)).status_code == 404
+    assert AuditEvent.objects.filter(tag="group:account:removed").count() == 1
+
+
+def test_a_member_finds_no_line_to_write_in_a_quiet_group(
+    quiet_group: Group, member: User, browser_of: Browser
+) -> None:
+    client, url = browser_of(member), reverse("groups:messages", args=[quiet_group.pk])
+    assert 'name="message"' not in client.get(url).content.decode()
+    before = everything()
+    assert client.post(url, {"message": "Hello"}).status_code == 403
+    assert everything() == before
 
 
 @pytest.mark.services

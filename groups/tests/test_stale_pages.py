@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, User
-from accounts.services import reauthentication
 from accounts.tests.factories import make_person
 from connectors.tests.html_forms import form_to, text_of
 from groups.models import Group, PersonAttribute
 from groups.services import connectors, directory, groups, members
-from groups.tests.factories import Program, make_group, person_of
-from groups.tests.pages import everything, step_up_is_asked
+from groups.tests.factories import Program, person_of
+from groups.tests.pages import everything
 
 pytestmark = pytest.mark.django_db
 Browser = Callable[..., Client]
@@ -30,21 +27,6 @@ def client(group_admin: User, browser_of: Browser) -> Client:
 
 def grant_page(program: Program, group: Group, below: str = "") -> str:
     return reverse(f"groups:grant{below}", args=[group.pk, program.grant.pk])
-
-
-def confirm(client: Client, user: User, asked: Any) -> Any:
-    """Enters the PIN, and goes on to where that leads."""
-    assert step_up_is_asked(asked)
-    session = client.session
-    reauthentication.remember_confirmation(session, user)
-    session.save()
-    return client.get(parse_qs(urlsplit(asked["Location"]).query)["next"][0])
-
-
-# A PIN in between -----------------------------------------------------------------------------------------------------
-
-
-# A connector that was removed -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("below", ["", "_show", "_regenerate", "_suspend", "_resume", "_end_date", "_remove"])
@@ -60,18 +42,11 @@ def test_what_was_a_connector_here_leads_to_those_that_are(
     assert everything() == before
 
 
-def test_a_connector_that_was_never_here_is_not_found(client: Client, group: Group, program: Program) -> None:
-    assert client.get(reverse("groups:grant", args=[group.pk, group.pk])).status_code == 404
-
-
 def test_a_member_learns_nothing_of_a_removed_connector(
     browser_of: Browser, group: Group, group_admin: User, member: User, program: Program
 ) -> None:
     connectors.remove_connector(group=group, grant=program.grant, by=group_admin)
     assert browser_of(member).get(grant_page(program, group)).status_code == 403
-
-
-# Somebody who has left ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("door", ["user_role", "user_remove"])
@@ -93,16 +68,6 @@ def test_who_are_admins_already_are_told_so(client: Client, group: Group, group_
     told = text_of(form.send(client, follow=True))
     assert "Nothing changed." in told
     assert "0 people" not in told
-
-
-# A sub-group, a group, an attribute -----------------------------------------------------------------------------------
-
-
-def test_a_sub_group_that_was_detached_meanwhile_leads_to_those_that_are_there(client: Client, group: Group) -> None:
-    url = reverse("groups:sub_group_detach", args=[group.pk, make_group("Office").pk])
-    answer = client.get(url, follow=True)
-    assert answer.redirect_chain == [(reverse("groups:sub_groups", args=[group.pk]), 302)]
-    assert "This group is no longer attached here." in text_of(answer)
 
 
 @pytest.mark.parametrize("who", ["group_admin", "organisation_admin"])
