@@ -1,4 +1,4 @@
-"""Who calls with an access token: asked anew on every call, in one SELECT."""
+"""Who calls with an access token: looked up on every call, in one SELECT; accepted while all under it lives."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import RequestFactory
+from django.db.models import QuerySet
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import translation
 
-from accounts.models import Organisation, User
+from accounts.models import AuditEvent, Organisation, User
 from connectors import authentication, token_format
-from connectors.models import Connector, Grant, RefreshToken
+from connectors.models import CachedToken, Connector, Grant, LeakReport, RefreshToken
 from connectors.permissions import Permission, list_scopes
-from connectors.services import connectors, grants
+from connectors.services import bots, connectors, grants, secrets, token_cache
 from connectors.tests import factories
 from connectors.tests.factories import Program
+from connectors.tests.test_leaks import report
 from connectors.tests.test_tokens import exchange
 from kaizala_console.api.errors import PermanentRedirect, TokenInvalid, TokenMissing
 from kaizala_console.lib import clock, ids
+
+pytestmark = pytest.mark.django_db
+
+Browser = Callable[..., Client]
 
 
 @pytest.fixture
@@ -34,10 +41,11 @@ def call(path: str = "/v1/groups", **headers: str) -> authentication.AccessConte
     return authentication.authenticate(RequestFactory().get(path, headers=headers))
 
 
-def refused(token: str) -> bool:
-    with pytest.raises(TokenInvalid) as caught:
+def is_accepted(token: str) -> bool:
+    try:
         authentication.get_access_context(token)
-    assert str(caught.value) == "Invalid token. Failure reason:Token validation failed due to unknown reason!"
+    except TokenInvalid:
+        return False
     return True
 
 
@@ -83,15 +91,15 @@ def test_a_missing_permission_is_named_as_the_portal_does_in_english(token: str)
 @pytest.mark.postgresql
 def test_a_token_ends_to_the_second(token: str, travel: Callable[..., dt.datetime]) -> None:
     travel(hours=23, minutes=59)
-    assert authentication.get_access_context(token)
+    assert is_accepted(token)
     travel(minutes=1)
-    assert refused(token)
+    assert not is_accepted(token)
 
 
 @pytest.mark.parametrize("text", ["x", "kzat_", "kzat_" + "A" * 100, "\x00", "é", "a" * 100_000])
-def test_what_is_no_token_of_ours_is_refused_before_the_database_is_asked(db: None, text: str) -> None:
+def test_what_is_no_token_of_ours_is_refused_before_the_database_is_asked(text: str) -> None:
     with CaptureQueriesContext(connection) as captured:
-        assert refused(text)
+        assert not is_accepted(text)
     assert len(captured) == 0
 
 
@@ -100,56 +108,39 @@ def test_a_true_token_for_rows_that_are_not_there_is_refused(program: Program) -
     end = clock.now() + dt.timedelta(hours=1)
     token = RefreshToken.objects.get()
     for refresh_token_id, grant_id in ((token.pk + 1, program.grant.pk), (token.pk, ids.new_id())):
-        assert refused(
-            token_format.mint_access_token(
-                refresh_token_id=refresh_token_id, grant_id=grant_id, generation=0, expires_at=end
-            )
+        minted = token_format.mint_access_token(
+            refresh_token_id=refresh_token_id, grant_id=grant_id, generation=0, expires_at=end
         )
+        assert not is_accepted(minted)
 
 
-def _revoke(program: Program, developer: User, admin: User) -> None:
-    grants.revoke(grant=program.grant, by=admin)
-
-
-def _suspend_grant(program: Program, developer: User, admin: User) -> None:
-    grants.suspend(grant=program.grant, by=admin)
-
-
-def _regenerate(program: Program, developer: User, admin: User) -> None:
-    grants.regenerate(grant=program.grant, by=admin)
-
-
-def _suspend(program: Program, developer: User, admin: User) -> None:
-    connectors.suspend(connector=program.connector, by=developer)
-
-
-def _delete(program: Program, developer: User, admin: User) -> None:
-    connectors.delete(connector=program.connector, by=developer)
-
-
-def _end(program: Program, developer: User, admin: User) -> None:
+def ended(rows: QuerySet[Any], began: str, end: str) -> int:
     now = clock.now()
-    Grant.objects.update(granted_at=now - dt.timedelta(days=1), ends_at=now)
+    return rows.update(**{began: now - dt.timedelta(days=1), end: now})
 
 
-def _expire(program: Program, developer: User, admin: User) -> None:
-    now = clock.now()
-    RefreshToken.objects.update(issued_at=now - dt.timedelta(days=1), expires_at=now)
+ENDS: dict[str, Callable[[Program, User], Any]] = {
+    "revoked": lambda program, admin: grants.revoke(grant=program.grant, by=admin),
+    "access suspended": lambda program, admin: grants.suspend(grant=program.grant, by=admin),
+    "regenerated": lambda program, admin: grants.regenerate(grant=program.grant, by=admin),
+    "suspended": lambda program, admin: connectors.suspend(connector=program.connector, by=program.connector.owner),
+    "deleted": lambda program, admin: connectors.delete(connector=program.connector, by=program.connector.owner),
+    "grant ended": lambda program, admin: ended(Grant.objects.all(), "granted_at", "ends_at"),
+    "refresh token expired": lambda program, admin: ended(RefreshToken.objects.all(), "issued_at", "expires_at"),
+}
 
 
 @pytest.mark.postgresql
-@pytest.mark.parametrize("act", [_revoke, _suspend_grant, _regenerate, _suspend, _delete, _end, _expire])
+@pytest.mark.parametrize("end", ENDS)
 def test_what_ends_a_right_ends_its_tokens_on_the_very_next_call(
-    program: Program, token: str, developer: User, group_admin: User, act: Callable[..., Any]
+    program: Program, token: str, developer: User, group_admin: User, end: str
 ) -> None:
-    assert authentication.get_access_context(token)
-    act(program, developer, group_admin)
-    assert refused(token)
-
-
-def test_deactivating_the_connector_leaves_its_tokens_alone(program: Program, token: str, developer: User) -> None:
     connectors.deactivate(connector=program.connector, by=developer)
-    assert authentication.get_access_context(token)
+    assert is_accepted(token), "deactivating leaves tokens alone"
+    ENDS[end](program, group_admin)
+    with pytest.raises(TokenInvalid) as caught:
+        authentication.get_access_context(token)
+    assert str(caught.value) == "Invalid token. Failure reason:Token validation failed due to unknown reason!"
 
 
 def test_the_calls_of_an_organisation_that_has_moved_are_sent_on(token: str) -> None:
@@ -159,3 +150,65 @@ def test_the_calls_of_an_organisation_that_has_moved_are_sent_on(token: str) -> 
     assert caught.value.headers == {"Location": "https://new.example/v1/groups?showDetails=true"}
     with pytest.raises(TokenInvalid):
         call(accessToken="x")
+
+
+# A secret that leaked takes along the access tokens that were made until then ---------------------------------------
+
+
+def test_access_tokens_end_with_a_secret_and_the_other_secret_gives_new_ones(
+    program: Program, token: str, developer: User
+) -> None:
+    caller = authentication.get_access_context(token)
+    bot = bots.create(connector=program.connector, name="Helper", picture_url="", by=caller)
+    bot_token = bots.access_token(bot_id=str(bot.pk), by=caller).access_token
+    _other, text = factories.make_secret(program.connector, slot=2)
+    secrets.revoke(secret=program.connector.secrets.get(slot=1), by=developer, end_access_tokens=True)
+    assert not is_accepted(token)
+    assert not is_accepted(bot_token)
+    assert is_accepted(exchange(program, applicationSecret=text).access_token)
+    assert AuditEvent.objects.get(tag="connector:secret:revoked").after["leaked"] is True
+
+
+def test_a_token_that_an_exchange_makes_while_the_secret_is_revoked_ends_too(
+    program: Program, developer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def revoked_in_between(*args: object, **kwargs: object) -> None:
+        secrets.revoke(secret=program.connector.secrets.get(), by=developer, end_access_tokens=True)
+
+    monkeypatch.setattr("connectors.services.token_exchange.usage.check_exchange_rate_limit", revoked_in_between)
+    assert not is_accepted(exchange(program).access_token)
+
+
+def test_the_token_cache_lets_go_of_a_token_that_ended(program: Program, developer: User) -> None:
+    _other, text = factories.make_secret(program.connector, slot=2)
+    cached = token_cache.enable(grant=program.grant, by=developer, secret=text, refresh_token=program.refresh_token)
+    CachedToken.objects.update(sealed_access_token=b"sealed", next_attempt_at=None)
+    secrets.revoke(secret=program.connector.secrets.get(slot=1), by=developer, end_access_tokens=True)
+    cached.refresh_from_db()
+    assert cached.sealed_access_token is None
+    assert cached.next_attempt_at is not None
+
+
+@pytest.mark.parametrize(("why", "goes_on"), [("leaked", False), ("unused", True)])
+def test_the_owner_is_asked_whether_access_tokens_end(
+    program: Program, token: str, developer: User, browser_of: Browser, why: str, goes_on: bool
+) -> None:
+    secret, browser = program.connector.secrets.get(), browser_of(developer)
+    url = reverse("connectors:secret_revoke", args=[program.connector.pk, secret.pk])
+    assert browser.post(url, {"typed": program.connector.name}).status_code == 400
+    browser.post(url, {"typed": program.connector.name, "why": why})
+    secret.refresh_from_db()
+    assert secret.revoked_at is not None
+    assert is_accepted(token) is goes_on
+
+
+@pytest.mark.parametrize(("answer", "goes_on"), [({"end_access_tokens": "on"}, False), ({}, True)])
+def test_the_answer_to_a_leak_report_ends_access_tokens_unless_the_owner_unticks_it(
+    program: Program, token: str, developer: User, browser_of: Browser, answer: dict[str, str], goes_on: bool
+) -> None:
+    report(program.secret)
+    found, browser = LeakReport.objects.get(), browser_of(developer)
+    page = browser.get(reverse("connectors:leak", args=[program.connector.pk, found.pk]))
+    assert page.context["revoke_form"]["end_access_tokens"].value() is True
+    browser.post(reverse("connectors:leak_revoke", args=[program.connector.pk, found.pk]), answer)
+    assert is_accepted(token) is goes_on
