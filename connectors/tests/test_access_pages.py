@@ -172,7 +172,7 @@ def test_unknown_verb_and_anothers_secret_are_404(addresses: Addresses, develope
         assert client.get(url).status_code == post(client, url).status_code == 404
 
 
-def test_no_other_page_shows_a_credential(
+def test_no_page_but_that_of_the_moment_shows_a_credential(
     addresses: Addresses, program: Program, developer: User, browser_of: Browser
 ) -> None:
     def at(name: str) -> None:

@@ -151,7 +151,7 @@ def test_nothing_is_made_edited_or_deleted_by_hand(desk: Client, program: Progra
     assert model.objects.get() == row
 
 
-def test_a_connector_is_suspended_and_resumed_by_the_operator(
+def test_a_connector_is_suspended_and_resumed_and_the_trail_names_the_operator(
     desk: Client, connector: Connector, operator: User
 ) -> None:
     act(desk, connector, "suspend")
@@ -237,7 +237,7 @@ def test_a_logo_is_removed_and_the_trail_names_the_operator(desk: Client, connec
     assert (event.actor_id, event.before) == (str(operator.pk), {"logo": logo.sha256})
 
 
-def test_without_second_factor_nothing_opens(
+def test_without_the_second_factor_nothing_opens(
     operator: User, developer: User, program: Program, browser_of: Callable[..., Client]
 ) -> None:
     for user in (operator, developer):

@@ -219,7 +219,7 @@ def test_a_bots_token_lives_24_hours_and_never_outlives_what_it_stands_on(
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_what_ends_the_right_or_the_bot_ends_its_tokens_at_once(
+def test_what_ends_the_right_or_the_bot_ends_its_tokens_on_the_very_next_call(
     program: Program, token: str, group_admin: User, end: str
 ) -> None:
     assert authentication.get_access_context(token)
@@ -257,7 +257,7 @@ def test_the_inspector_says_as_which_bot_a_token_acts(token: str, bot: Bot, deve
     assert "textmessage.write" in found.scopes
 
 
-def test_the_inspector_tells_of_a_deleted_bot_of_ones_own_alone(
+def test_the_inspector_says_that_the_bot_was_deleted_and_nothing_of_another_connectors(
     token: str, bot: Bot, caller: AccessContext, developer: User
 ) -> None:
     bots.remove(connector=caller.connector, bot_id=str(bot.pk), by=caller)
@@ -342,7 +342,7 @@ def test_a_change_is_saved(connector: Connector, bot: Bot, developer: User, brow
     assert (bot.name, bot.picture_url) == ("Rota 2", "")
 
 
-def test_deleting_tells_first_and_wants_the_name(
+def test_deleting_says_what_stops_and_wants_the_name(
     connector: Connector, bot: Bot, developer: User, browser_of: Browser
 ) -> None:
     client, url = browser_of(developer), at("bot_remove", connector.pk, bot.pk)

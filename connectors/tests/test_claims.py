@@ -240,7 +240,7 @@ def test_both_sides_get_a_receipt_and_the_trail_an_entry(program: Program, devel
 
 
 @pytest.mark.postgresql
-def test_no_credential_is_kept_anywhere(
+def test_neither_token_nor_secret_nor_key_is_kept_anywhere(
     program: Program, everything: Everything, caplog: pytest.LogCaptureFixture
 ) -> None:
     claim(program, key=KEY)

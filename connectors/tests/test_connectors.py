@@ -171,7 +171,7 @@ def test_a_change_to_a_taken_name_is_refused(connector: Connector, developer: Us
         (connectors.suspend, connectors.resume, "suspended", "resumed"),
     ],
 )
-def test_it_goes_there_and_back(
+def test_a_connector_goes_there_and_back(
     connector: Connector, developer: User, there: Any, back: Any, state: str, back_tag: str
 ) -> None:
     with pytest.raises(Conflict):
@@ -216,7 +216,7 @@ def test_deleting_leaves_other_connectors_alone(program: Program, developer: Use
 
 
 @pytest.mark.parametrize("who", ["stranger", "outsider", "group_admin"])
-def test_to_a_stranger_it_is_not_there(
+def test_to_a_stranger_it_is_not_there_and_nothing_changes(
     program: Program, who: str, request: pytest.FixtureRequest, everything: Everything
 ) -> None:
     user, before = request.getfixturevalue(who), everything()
@@ -394,7 +394,7 @@ def test_the_owner_changes_what_it_says_about_itself(
     assert AuditEvent.objects.filter(tag="connector:details:changed").count() == 2
 
 
-def test_a_name_of_the_owners_is_taken(
+def test_a_co_owner_is_told_when_the_owner_has_that_name_already(
     connector: Connector, developer: User, member: User, browser_of: Browser, change_form: HtmlForm
 ) -> None:
     factories.make_connector(developer, "Other")
@@ -465,7 +465,7 @@ def test_more_connectors_and_groups_cost_no_more_queries(
     assert count_queries(client, page) == few <= 14
 
 
-def test_an_address_of_odd_letters_is_escaped(
+def test_an_address_of_odd_letters_writes_to_itself_and_to_nobody_else(
     program: Program, developer: User, member: User, browser_of: Browser
 ) -> None:
     User.objects.filter(pk=developer.pk).update(email="d&r+x?bcc=all@contoso.example")

@@ -139,7 +139,7 @@ def test_a_name_taken_while_permissions_were_chosen_leads_back_to_the_first_scre
 
 
 @pytest.mark.parametrize(("chosen", "says"), [([], "Choose at least one permission"), (["root"], "not a permission")])
-def test_bad_permissions_are_refused_before_a_pin(
+def test_no_permission_and_an_unknown_one_are_refused_before_a_pin_is_asked_for(
     developer: User, browser_of: Browser, chosen: list[str], says: str
 ) -> None:
     client = browser_of(developer, confirmed=False)
@@ -193,7 +193,7 @@ def test_a_double_click_on_create_makes_one_connector_and_shows_the_same_secret(
     assert AuditEvent.objects.filter(tag="connector:account:created").count() == 1
 
 
-def test_a_reload_shows_it_again_after_the_confirmation(
+def test_a_reload_shows_the_secret_again_even_when_the_confirmation_has_aged(
     client: Client, travel: Callable[..., Any], settings: Any
 ) -> None:
     settings.SHOWN_SECRET_SECONDS = settings.STEP_UP_SECONDS + 120

@@ -103,7 +103,7 @@ def test_a_developer_who_cools_off_sends_nobodys_sign_in_codes_elsewhere(
     assert Connector.objects.get().redirect_urls == old[:1], "taking one away stays possible"
 
 
-def test_nobody_makes_refused_tokens_work(
+def test_nobody_who_cools_off_makes_refused_tokens_work_again(
     program: Program, developer: User, group_admin: User, everything: Everything
 ) -> None:
     grants.suspend(grant=program.grant, by=group_admin)

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db
 TEMPLATE = "connectors/grant_ended"
 Travel = Callable[..., dt.datetime]
 DAY = dt.timedelta(days=1)
-BrowserOf = Callable[..., Client]
+Browser = Callable[..., Client]
 
 
 @pytest.fixture
@@ -96,11 +96,6 @@ def test_without_an_audit_row_nothing_is_wiped(ended: Program, no_audit: Callabl
     assert not Notice.objects.filter(template=TEMPLATE).exists()
 
 
-def test_a_handoff_of_a_grant_that_goes_on_expires_as_ever(program: Program, travel: Travel) -> None:
-    travel(days=8)
-    assert handoffs.expire_overdue() == 1
-
-
 # It is moved ------------------------------------------------------------------------------
 
 
@@ -125,7 +120,7 @@ def test_an_end_that_is_set_later_is_kept_to(program: Program, group_admin: User
 
 
 @pytest.mark.parametrize("how", ["brief", "program"])
-def test_a_token_ends_with_its_grant(
+def test_a_token_ends_with_its_grant_and_has_its_own_end_back_when_that_is_sooner(
     how: str, request: pytest.FixtureRequest, group_admin: User, travel: Travel
 ) -> None:
     program: Program = request.getfixturevalue(how)
@@ -175,7 +170,7 @@ def test_what_is_over_is_not_brought_back(brief: Program, group_admin: User, tra
 
 
 @pytest.mark.parametrize("who", ["developer", "stranger", "member", "outsider", "organisation_admin"])
-def test_nobody_else_moves_it(
+def test_who_does_not_administer_it_moves_nothing(
     program: Program, who: str, request: pytest.FixtureRequest, everything: Callable[[], Any]
 ) -> None:
     user = request.getfixturevalue(who)
@@ -222,7 +217,7 @@ def test_what_waits_for_an_answer_waits_no_longer_than_the_access(program: Progr
     assert AccessRequest.objects.get().expires_at == ends_at
 
 
-def test_a_successor_is_made_once_the_grant_outlives_it(
+def test_a_successor_is_made_once_the_grant_outlives_the_token(
     connector: Connector, group_admin: User, travel: Travel
 ) -> None:
     program = factories.make_program(connector, group_admin, ends_at=clock.now() + 365 * DAY)
@@ -257,7 +252,7 @@ def test_a_token_in_its_last_month_is_on_its_owners_home(
     developer: User,
     stranger: User,
     group_admin: User,
-    browser_of: Callable[..., Client],
+    browser_of: Browser,
     travel: Travel,
 ) -> None:
     groups = reverse("connectors:groups", args=[old_program.connector.pk])
@@ -279,13 +274,6 @@ def test_a_token_that_has_a_successor_is_not_on_home(old_program: Program, devel
     assert list(tokens_to_replace(developer)) == []
 
 
-def test_an_end_that_is_moved_nearer_shows_on_home(program: Program, developer: User, group_admin: User) -> None:
-    program.handoff.delete()
-    assert list(tokens_to_replace(developer)) == []
-    move(program, group_admin, 10)
-    assert list(tokens_to_replace(developer)) != []
-
-
 @pytest.fixture
 def grant(connector: Connector, member: User) -> Grant:
     """The member has let the connector act by a PIN."""
@@ -304,7 +292,7 @@ def end_of(grant: Grant) -> str:
     return reverse("connectors:acting_end", args=[grant.pk])
 
 
-def test_what_stops_with_it_is_told_first(grant: Grant, member: User, browser_of: BrowserOf) -> None:
+def test_what_stops_with_it_is_told_first(grant: Grant, member: User, browser_of: Browser) -> None:
     for days, calls in ((0, 3), (4, 4)):
         make_use(grant, "GET v1/groups/<group_id>", at=clock.now() - dt.timedelta(days=days), calls=calls)
     make_webhook(grant, "https://hooks.example.com/in", uuid4())
@@ -322,7 +310,7 @@ def test_what_stops_with_it_is_told_first(grant: Grant, member: User, browser_of
 
 
 @pytest.mark.parametrize("typed", ["", "Shift", "yes"])
-def test_another_name_ends_nothing(grant: Grant, member: User, browser_of: BrowserOf, typed: str) -> None:
+def test_another_name_ends_nothing(grant: Grant, member: User, browser_of: Browser, typed: str) -> None:
     page = browser_of(member).post(end_of(grant), {"typed": typed})
     assert page.status_code == 400
     assert "Type the name exactly: “Shift Planner”." in text_of(page)

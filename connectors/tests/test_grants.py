@@ -182,7 +182,7 @@ def test_regenerating_ends_the_old_token_at_once_and_hands_over_a_new_one(progra
     assert Notice.objects.filter(template="connectors/handoff_made").count() == 2
 
 
-def test_a_grant_that_is_over_or_suspended_is_not_regenerated(
+def test_a_grant_that_is_over_or_suspended_with_its_connector_is_not_regenerated(
     program: Program, developer: User, group_admin: User
 ) -> None:
     connectors.suspend(connector=program.connector, by=developer)

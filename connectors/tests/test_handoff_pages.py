@@ -263,7 +263,7 @@ def test_a_token_that_ended_unused_never_works(client: Client, program: Program,
     assert line_of(program.handoff)[4] == "failed"
 
 
-def test_both_see_that_the_admin_had_it_shown(
+def test_that_the_admin_had_it_shown_is_seen_by_both(
     client: Client, program: Program, group_admin: User, browser_of: Browser
 ) -> None:
     handoffs.reveal(handoff=program.handoff, by=group_admin, idempotency_key="k" * 32)

@@ -142,7 +142,7 @@ def test_regenerate_issue_again_and_remove_at_once(programs: Programs, developer
         assert not Handoff.objects.filter(grant=program.grant, sealed__isnull=False).exists()
 
 
-def test_the_worker_against_issuing_again_hands_over_one(
+def test_the_worker_against_issuing_again_hands_over_one_successor(
     programs: Programs, developer: User, group_admin: User
 ) -> None:
     for program in programs():
@@ -242,7 +242,7 @@ def test_one_claim_sent_many_times_at_once_opens_one_handoff(program: Program, g
 
 
 @pytest.mark.parametrize("end", [grants.regenerate, grants.revoke])
-def test_what_is_claimed_while_it_is_ended_does_not_work(
+def test_what_a_program_claims_while_it_is_ended_does_not_work(
     programs: Programs, group_admin: User, end: Callable[..., Any]
 ) -> None:
     for program in programs():
@@ -306,7 +306,7 @@ def test_the_worker_against_an_end_that_moves_makes_no_token_beyond_it(
         assert not (token.is_live(clock.now()) and Grant.objects.get().is_live(clock.now()))
 
 
-def test_of_many_workers_one_tells_of_a_webhook(
+def test_of_many_workers_at_once_one_tells_of_a_webhook(
     program: Program, developer: User, travel: Callable[..., dt.datetime]
 ) -> None:
     for _webhook in range(3):

@@ -51,7 +51,7 @@ def facts(webhook: Webhook) -> list[tuple[str, str, str]]:
     return [(row.event.event_type, row.event.data["reason"], row.event.data["handoffId"]) for row in rows]
 
 
-def test_a_handoff_is_told_with_all_that_claims_it(
+def test_a_handoff_that_waits_is_told_with_all_that_a_program_needs_to_claim_it(
     hook: Webhook, told: Program, receiver: Receiver, settings: Settings
 ) -> None:
     assert delivery.deliver_due() == 1
@@ -76,7 +76,7 @@ def test_a_handoff_is_told_with_all_that_claims_it(
     ]
 
 
-def test_it_is_signed(
+def test_it_is_signed_as_all_deliveries_are(
     hook: Webhook, told: Program, receiver: Receiver, developer: User, is_genuine: Callable[..., bool]
 ) -> None:
     secret = management.show_secret(webhook=hook, by=developer)
@@ -128,7 +128,7 @@ def test_issued_again_the_old_one_ended_and_the_new_one_waits(hook: Webhook, tol
     ]
 
 
-def test_the_successor_of_a_token_is_told_as_rotated(
+def test_the_successor_near_the_end_of_a_token_is_told_as_rotated(
     hook: Webhook, told: Program, developer: User, travel: Callable[..., object]
 ) -> None:
     handoffs.claim(handoff=told.handoff, by=developer, idempotency_key=new_form_key(), address=None)
@@ -139,7 +139,7 @@ def test_the_successor_of_a_token_is_told_as_rotated(
 
 
 @pytest.mark.parametrize("act", ["claim", "refuse"])
-def test_what_developers_do_is_not_told(
+def test_what_its_own_developer_does_is_not_told(
     act: str, hook: Webhook, told: Program, developer: User, group_admin: User
 ) -> None:
     if act == "claim":

@@ -49,7 +49,7 @@ def test_the_owner_claims_the_token_and_what_was_sealed_is_wiped(program: Progra
     assert (handoff.claimed_by, handoff.claimed_from) == (developer, ADDRESS)
 
 
-def test_a_co_owner_claims_and_others_are_told_who_when_and_from_where(
+def test_a_co_owner_claims_as_well_and_whoever_comes_later_is_told_who_when_and_from_where(
     program: Program, developer: User, member: User
 ) -> None:
     """From where, too: who did not open it themselves learns that somebody else is signed in as them."""
@@ -96,7 +96,7 @@ def test_what_shows_a_token_needs_the_key_of_a_form(program: Program, developer:
     assert (handoff.state, handoff.revealed_at) == ("waiting", None)
 
 
-def test_both_sides_get_a_receipt_without_the_token(
+def test_both_sides_get_a_receipt_and_the_trail_an_entry_without_the_token(
     program: Program, developer: User, group_admin: User, member: User
 ) -> None:
     program.connector.co_owners.add(member)
@@ -110,7 +110,7 @@ def test_both_sides_get_a_receipt_without_the_token(
     assert program.refresh_token[5:] not in str(list(Notice.objects.values())) + str(list(AuditEvent.objects.values()))
 
 
-def test_without_its_key_a_handoff_stays(
+def test_a_handoff_sealed_with_a_key_that_is_gone_stays_as_it_is(
     program: Program, developer: User, settings: Settings, everything: Everything
 ) -> None:
     before = everything()
@@ -170,7 +170,7 @@ def test_the_admin_who_granted_sees_the_token_once(program: Program, developer: 
 
 
 @pytest.mark.postgresql
-def test_what_waits_no_longer_is_not_shown(
+def test_what_does_not_wait_any_more_is_not_shown(
     program: Program, developer: User, group_admin: User, travel: Travel
 ) -> None:
     later = let_in(program.connector, group_admin).handoff
@@ -200,7 +200,7 @@ def test_an_admin_who_has_left_the_group_sees_nothing(program: Program, group_ad
 
 
 @pytest.mark.postgresql
-def test_what_nobody_claimed_is_wiped_and_told_once(
+def test_what_nobody_claimed_is_wiped_once_and_both_sides_are_told_once(
     program: Program, developer: User, group_admin: User, travel: Travel
 ) -> None:
     travel(days=6, hours=23)
@@ -219,7 +219,7 @@ def test_what_nobody_claimed_is_wiped_and_told_once(
 
 
 @pytest.mark.postgresql
-def test_one_that_fails_holds_up_no_other(
+def test_one_that_cannot_be_expired_keeps_no_other(
     program: Program, group_admin: User, travel: Travel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = let_in(program.connector, group_admin).handoff
@@ -241,7 +241,7 @@ def test_one_that_fails_holds_up_no_other(
 # Strangers, and the trail -----------------------------------------------------------------------------------------
 
 
-def test_to_strangers_it_is_not_there(
+def test_to_strangers_a_handoff_is_not_there_and_nothing_changes(
     program: Program, stranger: User, outsider: User, operator: User, everything: Everything
 ) -> None:
     before = everything()
@@ -256,7 +256,7 @@ def test_to_strangers_it_is_not_there(
     assert everything() == before
 
 
-def test_the_admin_does_not_claim_and_the_developer_not_see(
+def test_the_admin_does_not_claim_and_the_developer_is_not_shown_it(
     program: Program, developer: User, group_admin: User
 ) -> None:
     for act in (claim, lambda handoff, by: handoffs.refuse(handoff=handoff, by=by)):
@@ -330,7 +330,7 @@ def test_every_mail_names_the_connector_and_leads_to_the_handoff_and_holds_no_se
     assert {mail.to[0] for mail in outbox} == {developer.email, group_admin.email}
 
 
-def test_mails_about_programs_and_keys_say_whose_act_it_was(
+def test_the_mails_about_programs_and_keys_say_whose_act_it_was_and_lead_to_the_keys(
     program: Program, developer: User, settings: Settings
 ) -> None:
     pair = x25519()
@@ -348,7 +348,7 @@ def test_mails_about_programs_and_keys_say_whose_act_it_was(
     assert secret not in str(texts)
 
 
-def test_receipts_of_a_user_token_lead_to_its_end(
+def test_receipts_of_a_user_token_lead_the_person_to_where_it_is_ended(
     program: Program, developer: User, member: User, travel: Travel
 ) -> None:
     handoff = user_tokens.generate(connector=program.connector, person=person_of(member), by=member)

@@ -90,7 +90,7 @@ def test_to_a_stranger_anothers_and_none_are_the_same(program: Program, stranger
 
 
 @pytest.mark.parametrize("cut", [5 + 16, 30, 5 + 16 + 43 + 6])
-def test_nor_does_the_time_tell_them_apart(
+def test_nor_does_the_time_that_the_answer_takes_tell_them_apart(
     program: Program, stranger: User, cut: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether somebody else's is theirs costs statements, and a slow database would show that."""
@@ -117,7 +117,7 @@ def test_nor_does_the_time_tell_them_apart(
     assert max(took) - min(took) < 0.05, took
 
 
-def test_each_end_says_what_to_do(
+def test_each_end_is_named_with_what_to_do(
     program: Program, developer: User, group_admin: User, travel: Callable[..., dt.datetime]
 ) -> None:
     token = access_token(program)
@@ -217,7 +217,7 @@ def test_a_look_changes_nothing(program: Program, developer: User, everything: C
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_it_says_what_the_token_service_and_a_call_say(
+def test_it_says_of_every_credential_what_the_token_service_and_a_call_would_say(
     ending: str, program: Program, developer: User, group_admin: User
 ) -> None:
     access = access_token(program)

@@ -213,7 +213,7 @@ def test_a_report_is_answered_once(program: Program, developer: User, first: Cal
 
 
 @pytest.mark.parametrize("who", ["group_admin", "stranger", "outsider", "organisation_admin"])
-def test_only_an_owner_answers(
+def test_nobody_but_an_owner_answers(
     program: Program, who: str, request: pytest.FixtureRequest, everything: Everything
 ) -> None:
     user = request.getfixturevalue(who)
@@ -319,7 +319,7 @@ def test_with_the_token_its_successor_is_revoked(program: Program, successor: st
     assert not RefreshToken.objects.filter(revoked_at=None).exists()
 
 
-def test_a_successor_that_was_reported_itself_is_not_restored(
+def test_a_successor_that_was_reported_itself_is_not_restored_with_its_predecessor(
     program: Program, successor: str, developer: User
 ) -> None:
     own = reported(successor)

@@ -85,7 +85,7 @@ def test_the_line_moves_on_when_it_is_claimed_and_when_it_works_and_then_asks_no
     assert following(works)[0] == ""
 
 
-def test_anothers_poll_is_told_nothing(
+def test_what_one_has_seen_tells_another_nothing(
     client: Client, url: str, stranger: User, browser_of: Browser, program: Program
 ) -> None:
     address = following(client.get(url))
@@ -104,7 +104,7 @@ def test_who_is_signed_out_meanwhile_is_not_led_away_from_what_they_read(client:
     assert client.get(address[0]).status_code == 302  # a person who opens the address is asked to sign in
 
 
-def test_what_is_to_be_said_waits_for_a_page_they_open(
+def test_what_is_to_be_said_to_a_person_waits_for_a_page_that_they_open(
     client: Client, url: str, developer: User, program: Program
 ) -> None:
     address = following(client.get(url))
@@ -143,7 +143,7 @@ def test_what_is_gone_from_the_inbox_goes_from_an_open_page(client: Client, deve
     assert f"handoff-{program.handoff.pk}" not in poll(client, address).content.decode()
 
 
-def test_anothers_token_changes_nothing(
+def test_another_persons_refresh_token_changes_nothing(
     group_admin: User, connector: Connector, stranger: User, browser_of: Browser
 ) -> None:
     client = browser_of(stranger)

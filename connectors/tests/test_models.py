@@ -75,7 +75,7 @@ def test_an_owner_has_no_two_connectors_of_one_name(connector: Connector, develo
     refused("connector_name_once_an_owner", lambda: factories.make_connector(developer, connector.name.upper()))
 
 
-def test_another_owner_may_use_it_and_the_owner_once_it_is_deleted(
+def test_another_owner_may_use_the_name_and_so_may_the_owner_once_it_is_deleted(
     connector: Connector, developer: User, stranger: User
 ) -> None:
     factories.make_connector(stranger, connector.name)
