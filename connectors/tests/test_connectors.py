@@ -100,6 +100,10 @@ def test_a_redirect_to_the_developers_own_machine_may_be_plain_http(developer: U
     assert create(developer, redirect_urls=[url, url, " "])[0].redirect_urls == [url]
 
 
+def test_a_name_is_tidied_and_cannot_turn_the_text_around_it(developer: User) -> None:
+    assert create(developer, name="  Shift\u202e\n Planner\t")[0].name == "Shift Planner"
+
+
 def test_a_name_that_the_owner_uses_already_is_refused(developer: User, connector: Connector) -> None:
     with pytest.raises(RuleBroken) as caught:
         create(developer, name=f"  {connector.name.upper()} ")
@@ -152,13 +156,6 @@ def test_an_owner_and_a_co_owner_change_its_details(connector: Connector, develo
         ({"name": "Shift Planner"}, {"name": "Roster"}),
         ({"description": "", "home_page": ""}, {"description": "Plans shifts.", "home_page": "https://a.example"}),
     ]
-
-
-def test_a_change_to_a_taken_name_is_refused(connector: Connector, developer: User) -> None:
-    factories.make_connector(developer, "Roster")
-    with pytest.raises(RuleBroken) as caught:
-        connectors.update(connector=connector, by=developer, name="roster")
-    assert caught.value.code == "name_taken"
 
 
 # Its three ends --------------------------------------------------------------------------------------------------
@@ -252,8 +249,7 @@ def test_without_an_audit_row_nothing_happens(
     assert everything() == before
 
 
-def test_a_name_is_tidied_and_cannot_turn_the_text_around_it(developer: User) -> None:
-    assert create(developer, name="  Shift\u202e\n Planner\t")[0].name == "Shift Planner"
+# The list --------------------------------------------------------------------------------------------------------
 
 
 def names_on(page: Page) -> list[str]:
@@ -268,9 +264,6 @@ def cast(developer: User, stranger: User, outsider: User) -> Cast:
         "a colleague's": factories.make_connector(stranger, "Mike"),
         "another organisation's": factories.make_connector(outsider, "Foreign"),
     }
-
-
-# The list --------------------------------------------------------------------------------------------------------
 
 
 def test_the_list_shows_ones_own_or_all_of_the_organisation(
@@ -353,6 +346,9 @@ def test_a_forged_page_mark_leads_to_the_first_page(client: Client, cast: Cast) 
     assert answer["Location"] == "/console/connectors/?q=a"
 
 
+# The pages of one -------------------------------------------------------------------------------------------------
+
+
 def url(connector: Connector, tab: str = "") -> str:
     return f"/console/connectors/{connector.pk}/{tab}"
 
@@ -371,9 +367,6 @@ def test_a_co_owner_is_an_owner(program: Program, member: User, browser_of: Brow
     for tab in ("", "credentials/", "groups/", "activity/", "change/"):
         assert client.get(url(program.connector, tab)).status_code == 200
     assert "Co-owners" in text_of(client.get(url(program.connector)))
-
-
-# Changing ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -413,9 +406,6 @@ def test_bad_input_is_told_beside_its_field(
     assert connector.name == "Shift Planner"
 
 
-# Groups --------------------------------------------------------------------------------------------------------------
-
-
 def test_the_groups_tab_tells_of_each_grant(client: Client, program: Program) -> None:
     page = client.get(url(program.connector, "groups/"))
     for told in ("Night shift", "Live", "Text Message", "by Arjun Mehta", "Ends", "Waiting"):
@@ -438,18 +428,12 @@ def test_groups_can_be_searched(client: Client, connector: Connector, group_admi
     assert "No matches" in text_of(client.get(url(connector, "groups/?q=zzz")))
 
 
-# Activity ------------------------------------------------------------------------------------------------------------
-
-
 def test_the_activity_tab_tells_its_own_newest_first(client: Client, program: Program, developer: User) -> None:
     handoffs.refuse(handoff=program.handoff, by=developer)
     text = text_of(client.get(url(program.connector, "activity/")))
     assert text.index("Devika Rao refused") < text.index("Arjun Mehta added")
     other = factories.make_connector(developer, "Other")
     assert "Arjun Mehta added" not in text_of(client.get(url(other, "activity/")))
-
-
-# Costs ---------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["", "credentials/", "groups/", "activity/", "?", "?show=all", "?sort=ends"])
