@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.conf import settings
@@ -15,11 +14,11 @@ from connectors.description import get_description, get_translated_description
 from connectors.models import Connector
 from connectors.tests.html_forms import text_of
 from connectors.views import explorer
+from kaizala_console.api import openapi_translation
 
 Browser = Callable[..., Client]
 INDEX = "/console/api/"
 DOCUMENT = f"{INDEX}openapi.json"
-WORDS = {"summary", "description", "x-permission", "tags"}
 HINDI = {"Accept-Language": "hi"}
 SENTENCE = re.compile(r"(?:\b[a-z]+\b +){4,}[a-z]+\b", re.IGNORECASE)  # five English words in a row
 
@@ -69,27 +68,32 @@ def test_opened_for_a_connector_its_id_is_filled_in_but_not_for_another_organisa
     assert "CONNECTOR_ID" in foreign
 
 
-def without_words(part: Any) -> Any:
-    """A part of the document without what is written for people."""
-    if isinstance(part, list):
-        return [without_words(each) for each in part]
-    if not isinstance(part, dict):
-        return part
-    return {
-        name: None if name in WORDS and isinstance(value, str | list) else without_words(value)
-        for name, value in part.items()
-    }
-
-
 @pytest.mark.once
-def test_the_viewer_reads_in_the_readers_language_and_names_and_values_stay(browser: Client) -> None:
+def test_the_viewer_reads_in_the_readers_language(browser: Client) -> None:
     shown = browser.get(DOCUMENT, headers=HINDI).json()
-    for part in ("paths", "components"):
-        assert without_words(shown[part]) == without_words(browser.get(DOCUMENT).json()[part])
     for item in shown["paths"].values():
         for operation in item.values():
             words = re.sub(r"`[^`]*`", "", f"{operation['summary']} {operation['description']}")
             assert not SENTENCE.findall(words), operation["operationId"]
+
+
+@pytest.mark.once
+def test_only_words_are_translated_and_names_and_values_stay() -> None:
+    needs = "Needs the permission **{}** (scope `text.read`)."
+    document = {
+        "tags": [{"name": "Groups"}],
+        "paths": {"/summary": {"get": {"tags": ["Groups"], "description": "One.\n\n" + needs.format("Text")}}},
+        "properties": {"description": {"description": "A name. Also read as `n`, `d`.", "default": "summary"}},
+        "example": {"description": "kept"},
+    }
+    changed = openapi_translation.translate_document(document, "<{}>".format)
+    description = "<One.>\n\n<" + needs.format("<Text>") + ">"
+    assert changed == {
+        "tags": [{"name": "<Groups>"}],
+        "paths": {"/summary": {"get": {"tags": ["<Groups>"], "description": description}}},
+        "properties": {"description": {"description": "<A name.> <Also read as `n`, `d`.>", "default": "summary"}},
+        "example": {"description": "kept"},
+    }
 
 
 @pytest.mark.once
