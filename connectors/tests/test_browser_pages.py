@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import Dialog, Page, Request, expect
 
@@ -198,3 +199,23 @@ def test_a_developer_sees_why_a_call_would_be_refused(
     expect(page.get_by_role("heading", name="GET /v1/users/me would be refused")).to_be_visible()
     expect(page.get_by_label("Token")).to_have_value("")
     assert findings(page) == []
+
+
+@pytest.mark.capability
+def test_a_passer_by_reports_and_the_owner_restores_without_scripts(
+    program: Program, developer: User, open_page: Callable[..., Page]
+) -> None:
+    passer_by = open_page(scripts=False)
+    passer_by.goto("/console/report-leak/")
+    passer_by.get_by_label("The credential, or the text that contains it").fill(f"TOKEN={program.refresh_token}")
+    passer_by.get_by_role("button", name="Report").click()
+    expect(passer_by.get_by_role("heading", name="Thank you")).to_be_visible()
+
+    headers: dict[str, Any] = program.headers()
+    assert Client().get("/v1/accessToken", headers=headers).status_code == 401
+    owner = open_page(user=developer, scripts=False)
+    owner.goto("/console/")
+    owner.get_by_role("link", name="Answer", exact=True).click()
+    owner.get_by_role("button", name="Restore").click()
+    expect(owner.get_by_text("Restored. It works again.")).to_be_visible()
+    assert Client().get("/v1/accessToken", headers=headers).status_code == 200
