@@ -7,9 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
@@ -21,7 +19,7 @@ from connectors.services import access_requests
 from connectors.services.access_requests import new_once
 from connectors.tests import factories
 from connectors.tests.factories import COMMON, let_in
-from connectors.tests.html_forms import form_to, text_of
+from connectors.tests.html_forms import count_queries, form_to, text_of
 from kaizala_console.lib import clock, ids
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -108,6 +106,14 @@ def test_bad_input_asks_nothing(connector: Connector, owner: Client, changes: di
     page = send(owner, connector, **changes)
     assert page.status_code == 400
     assert not AccessRequest.objects.exists()
+
+
+def test_a_group_that_was_asked_is_told_beside_its_field(connector: Connector, owner: Client) -> None:
+    key = ids.new_id()
+    ask(connector, target=f"group:{key}")
+    page = send(owner, connector, group=str(key))
+    assert page.status_code == 400
+    assert "already waiting" in text_of(page)
 
 
 def test_who_sent_too_many_today_loses_nothing(
@@ -260,21 +266,16 @@ def test_a_search_keeps_to_its_connector(owner: Client, url: str, developer: Use
 
 
 def test_pages_of_a_search_go_on_with_it_and_cost_the_same(
-    connector: Connector, developer: User, group_admin: User, owner: Client, url: str
+    connector: Connector, group_admin: User, owner: Client, url: str
 ) -> None:
     def refuse(number: int) -> AccessRequest:
         return ask_and_update(connector, refused_at=clock.now(), decided_by=group_admin, target_name=f"Depot {number}")
 
-    def cost() -> int:
-        with CaptureQueriesContext(connection) as seen:
-            owner.get(f"{url}?show=refused&q=depot")
-        return len(seen)
-
+    found = f"{url}?show=refused&q=depot"
     made = [refuse(number).pk for number in range(3)]
-    owner.get(url)
-    few = cost()
+    few = count_queries(owner, found)
     made += [refuse(number).pk for number in range(2)]
-    assert cost() == few
+    assert count_queries(owner, found) == few
     there, cursor = [], None
     for _page in range(3):
         page = request_queries.get_request_page(connector, show="refused", search="depot", cursor=cursor, size=2)
@@ -283,9 +284,7 @@ def test_pages_of_a_search_go_on_with_it_and_cost_the_same(
     assert sorted(there) == sorted(made)
     assert cursor is None
     made += [refuse(number).pk for number in range(connector_queries.PAGE_SIZE)]
-    assert (
-        f'href="{url}?show=refused&amp;q=depot&amp;cursor=' in owner.get(f"{url}?show=refused&q=depot").content.decode()
-    )
+    assert f'href="{url}?show=refused&amp;q=depot&amp;cursor=' in owner.get(found).content.decode()
 
 
 def test_a_forged_page_mark_leads_to_the_first_page_of_the_search(owner: Client, url: str) -> None:

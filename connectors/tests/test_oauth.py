@@ -64,7 +64,7 @@ def test_other_methods_than_get_are_not_allowed(app: App) -> None:
     assert Client(enforce_csrf_checks=True).post(AUTHORIZE).status_code == 405
 
 
-def test_who_is_signed_out_signs_in_first_and_comes_back_to_it(app: App, member: User, browser_of: Any) -> None:
+def test_who_is_signed_out_signs_in_first_and_comes_back_to_it(app: App, member: User) -> None:
     app.browser = Client()
     page = app.consent_page(state="s" * 1900)
     answer = app.browser.get(page)
@@ -147,7 +147,7 @@ def test_a_question_of_another_browser_is_none_here(app: App, stranger: User, br
     assert not AuthorizationCode.objects.exists()
 
 
-def test_an_old_question_is_asked_anew(app: App, member: User, travel: Any, browser_of: Any) -> None:
+def test_an_old_question_is_asked_anew(app: App, travel: Any) -> None:
     travel()
     page = app.consent_page()
     travel(hours=1, seconds=1)

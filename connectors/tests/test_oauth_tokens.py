@@ -314,7 +314,7 @@ def test_what_the_connector_lost_since_the_question_sends_back_an_error(app: App
     assert not AuthorizationCode.objects.exists()
 
 
-def test_a_scope_that_was_not_given_is_a_lacking_permission(app: App, member: User, signed_in: dict[str, Any]) -> None:
+def test_a_scope_that_was_not_given_is_a_lacking_permission(signed_in: dict[str, Any]) -> None:
     Connector.objects.update(permissions={"groupinfo", "textmessage"})
     assert call(signed_in).status_code == 200
     answer = call(signed_in, "POST", data='{"name": "Ward 3"}', content_type="application/json")
@@ -337,7 +337,7 @@ def test_more_that_a_person_approves_later_is_added(app: App, signed_in: dict[st
     }
 
 
-def test_a_permission_that_the_connector_loses_is_lost_here_too(app: App, signed_in: dict[str, Any]) -> None:
+def test_a_permission_that_the_connector_loses_is_lost_here_too(signed_in: dict[str, Any]) -> None:
     Connector.objects.update(permissions={"groupinfo"})
     assert authentication.get_access_context(signed_in["access_token"]).scopes == {"groupinfo.read"}
     Connector.objects.update(permissions={"media"})

@@ -65,6 +65,13 @@ def test_an_admin_gives_some_of_it_and_running_tokens_may_at_once(program: Progr
     assert get_permissions(authentication.get_access_context(token).scopes) == COMMON | {POLLS}
 
 
+def test_an_admin_gives_none_of_it(program: Program, group_admin: User) -> None:
+    change(program.connector, COMMON | {POLLS})
+    assert access_requests.refuse(request=pending(), by=group_admin).state is RequestState.REFUSED
+    program.grant.refresh_from_db()
+    assert program.grant.permissions == COMMON
+
+
 @pytest.mark.parametrize("verb", ["deactivate", "suspend"])
 def test_a_connector_that_is_stopped_is_given_no_more(
     program: Program, group_admin: User, developer: User, verb: str

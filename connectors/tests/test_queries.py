@@ -128,7 +128,7 @@ def test_only_own_connectors_are_sorted_by_use(theirs: dict[str, Program], owner
 
 
 def test_use_and_end_are_known_to_owners_alone(
-    program: Program, developer: User, stranger: User, group_admin: User, travel: Callable[..., dt.datetime]
+    program: Program, developer: User, stranger: User, group_admin: User, travel: Travel
 ) -> None:
     let_in(program.connector, group_admin, ends_at=clock.now() + dt.timedelta(days=9))
     now = travel(hours=1)
@@ -161,16 +161,6 @@ def test_grants_in_force_and_ended_ones_are_apart(program: Program, group_admin:
     assert queries.get_grant_page(program.connector, ended=True).items == [program.grant]
     assert queries.get_grant_page(program.connector, search="driv").items == [other.grant]
     assert queries.get_grant_page(program.connector, search="night").items == []
-
-
-def test_a_grant_has_its_handoffs_and_live_tokens(
-    program: Program, group_admin: User, travel: Callable[..., dt.datetime]
-) -> None:
-    travel(minutes=1)
-    newer = grants.regenerate(grant=program.grant, by=group_admin)
-    line: Any = queries.get_grant_page(program.connector).items[0]
-    assert line.handoffs_newest_first == [newer, program.handoff]
-    assert line.live_tokens == [newer.refresh_token]
 
 
 def test_only_both_sides_of_a_handoff_see_it(
@@ -323,6 +313,11 @@ def test_every_step_leads_to_where_it_is_done(developer: User, connector: Connec
     used_at = factories.used(handoff.grant)
     path = developer_path(developer)
     assert (path.done_count, path.next_step, path.finished_at) == (5, None, used_at)
+
+
+def test_a_handoff_that_ended_unopened_is_no_dead_end(developer: User, program: Program) -> None:
+    handoffs.refuse(handoff=program.handoff, by=developer)
+    assert links(developer_path(developer)) == [reverse("connectors:handoff", args=[program.handoff.pk])]
 
 
 def test_others_connectors_are_nobodys_steps(stranger: User, program: Program) -> None:

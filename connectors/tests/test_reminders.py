@@ -192,6 +192,11 @@ def test_when_the_granter_runs_the_group_no_more_the_admins_of_now_hear_it(
 
 
 @pytest.mark.postgresql
+def test_nothing_is_ahead_of_what_is_over_or_far_away() -> None:
+    now = clock.now()
+    assert reminders.days_ahead(now, now) is reminders.days_ahead(now + 91 * DAY, now) is None
+
+
 def test_somebody_who_is_both_hears_it_once(connector: Connector, developer: User, travel: Travel) -> None:
     factories.let_in(connector, developer)
     travel(days=280)
@@ -315,7 +320,7 @@ def test_what_is_over_or_told_otherwise_is_not_announced(
 
 
 def test_webhooks_that_were_told_of_cost_two_queries(
-    program: Program, connector: Connector, travel: Travel, django_assert_num_queries: DjangoAssertNumQueries
+    program: Program, travel: Travel, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for days in (31, 32, 33):
         listening(program.grant, days)

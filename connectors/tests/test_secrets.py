@@ -22,6 +22,7 @@ from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+Travel = Callable[..., dt.datetime]
 
 
 def proves(connector: Connector, token: str) -> bool:
@@ -131,9 +132,7 @@ def test_without_an_audit_row_nothing_happens(
     assert everything() == before
 
 
-def test_a_secret_ends_at_its_end_date(
-    connector: Connector, developer: User, travel: Callable[..., dt.datetime]
-) -> None:
+def test_a_secret_ends_at_its_end_date(connector: Connector, developer: User, travel: Travel) -> None:
     secret, token = secrets.add(connector=connector, by=developer, ends_at=clock.now() + dt.timedelta(days=30))
     travel(days=29, hours=23)
     assert proves(connector, token)
@@ -214,9 +213,7 @@ def test_what_is_no_day_to_come_is_refused(owner: Client, secret: ConnectorSecre
     assert end_of(secret) is None
 
 
-def test_what_is_over_stays_over(
-    owner: Client, developer: User, secret: ConnectorSecret, travel: Callable[..., dt.datetime]
-) -> None:
+def test_what_is_over_stays_over(owner: Client, developer: User, secret: ConnectorSecret, travel: Travel) -> None:
     secrets.move_end(secret=secret, ends_at=clock.now() + dt.timedelta(hours=1), by=developer)
     travel(hours=2)
     with pytest.raises(Conflict, match="ended"):

@@ -14,7 +14,7 @@ from connectors.models import Connector, ConnectorSecret, ConnectorState
 from connectors.services import connectors, token_exchange
 from connectors.tests import factories
 from connectors.tests.factories import Program
-from connectors.tests.html_forms import Page, form_to, text_of
+from connectors.tests.html_forms import Page, count_queries, form_to, text_of
 from connectors.views import states
 from kaizala_console.api.errors import ApiError
 from kaizala_console.lib import clock
@@ -76,17 +76,13 @@ def test_before_the_last_secret_is_revoked_all_that_stops_is_told(busy: Program,
     assert "What will stop" not in text_of(owner.get(page))
 
 
-def test_more_use_costs_no_more_queries(busy: Program, owner: Client, django_assert_max_num_queries: Any) -> None:
-    def cost() -> int:
-        with django_assert_max_num_queries(40) as seen:
-            owner.get(url(busy.connector, "suspend"))
-        return len(seen.captured_queries)
-
-    few = cost()
+def test_more_use_costs_no_more_queries(busy: Program, owner: Client) -> None:
+    page = url(busy.connector, "suspend")
+    few = count_queries(owner, page)
     for n in range(30):
         factories.make_use(busy.grant, f"GET v1/thing{n}", at=clock.now(), calls=1)
-    assert cost() == few
-    assert "And 11 more endpoints." in text_of(owner.get(url(busy.connector, "suspend")))
+    assert count_queries(owner, page) == few <= 40
+    assert "And 11 more endpoints." in text_of(owner.get(page))
 
 
 def test_deactivating_lets_existing_access_go_on(program: Program, owner: Client) -> None:

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from accounts.models import User
 from accounts.tests.pages import url_with, words
 from connectors.models import CachedToken, Grant
-from connectors.services import token_cache
+from connectors.services import grants, token_cache
 from connectors.tests.factories import Program
 from kaizala_console.lib import clock
 
@@ -115,6 +115,11 @@ def test_it_asks_for_a_fresh_confirmation_and_keeps_no_credential_meanwhile(
     signed_out = client.post(page_of(program.grant, name), entrusted(program))
     assert reverse("account_login") in signed_out["Location"]
     assert not CachedToken.objects.exists()
+
+
+def test_a_removed_access_has_no_page(program: Program, group_admin: User, owner: Client) -> None:
+    grants.revoke(grant=program.grant, by=group_admin)
+    assert owner.get(page_of(program.grant)).status_code == 404
 
 
 @pytest.mark.journey

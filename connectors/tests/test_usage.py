@@ -12,7 +12,7 @@ from django.db.models import Sum
 from django.test import Client
 
 from accounts.models import User
-from connectors.models import Connector, ConnectorSecret, ConnectorUsage, Grant, RefreshToken, UsageDay, UsageHour
+from connectors.models import ConnectorSecret, ConnectorUsage, Grant, RefreshToken, UsageDay, UsageHour
 from connectors.permissions import Permission
 from connectors.queries import usage as usage_queries
 from connectors.queries.usage import EndpointCalls, EndpointLost
@@ -116,7 +116,7 @@ def test_a_write_that_comes_late_does_not_turn_the_last_use_back(program: Progra
     assert RefreshToken.objects.get().last_used_at == later
 
 
-def test_a_wrong_secret_is_no_use_of_the_right_one(program: Program, connector: Connector) -> None:
+def test_a_wrong_secret_is_no_use_of_the_right_one(program: Program) -> None:
     wrong = program.secret[:-6] + ("AAAAAA" if program.secret[-6:] != "AAAAAA" else "BBBBBB")
     exchange_over_http(program, applicationSecret=wrong)
     usage.flush()
@@ -249,7 +249,7 @@ def test_without_a_permission_the_calls_that_were_answered_would_have_failed(pro
     assert usage_queries.count_lost_by_endpoint(program.connector, []) == []
 
 
-def test_what_was_really_called_is_what_the_preview_counts(program: Program, developer: User) -> None:
+def test_what_was_really_called_is_what_the_preview_counts(program: Program) -> None:
     headers = program.headers()
     token = Client().get("/v1/accessToken", headers=headers).json()["accessToken"]
     for _ in range(3):

@@ -19,7 +19,7 @@ from connectors.models import Connector, Grant, OneTimeSecret, Webhook, WebhookA
 from connectors.services import grants
 from connectors.tests import factories
 from connectors.tests.factories import Program
-from connectors.tests.html_forms import Page, form_to, forms_of, text_of
+from connectors.tests.html_forms import Page, count_queries, form_to, forms_of, text_of
 from connectors.tests.webhook_cast import CALLBACK_TOKEN, grant_of
 from connectors.tests.webhook_history import HOUR, MINUTE, SAID, eventful, happened, quiet, tried
 from connectors.views import webhook_deliveries, webhooks
@@ -226,23 +226,14 @@ def test_no_page_shows_a_credential_or_the_values_of_an_address(hook: Webhook, o
 
 
 @pytest.mark.parametrize(("name", "most"), [("webhooks", 17), ("webhook", 10)])
-def test_more_webhooks_and_deliveries_cost_no_more_queries(
-    hook: Webhook, owner: Client, django_assert_max_num_queries: Any, name: str, most: int
-) -> None:
+def test_more_webhooks_and_deliveries_cost_no_more_queries(hook: Webhook, owner: Client, name: str, most: int) -> None:
     url = tab(hook.connector) if name == "webhooks" else at(hook)
-
-    def cost() -> int:
-        with django_assert_max_num_queries(40) as seen:
-            assert owner.get(url).status_code == 200
-        return len(seen.captured_queries)
-
-    few = cost()
+    few = count_queries(owner, url)
     for _ in range(6):
         other = quiet(grant_of(hook), failures=1)
         for webhook in (hook, other):
             tried(happened(webhook, WebhookEventType.POLL_CREATED, ago=5 * MINUTE), 500, "status")
-    assert cost() == few
-    assert few <= most
+    assert count_queries(owner, url) == few <= most
 
 
 # Sending again -------------------------------------------------------------------------------------------------------
@@ -388,6 +379,14 @@ def test_paused_it_keeps_what_waits_and_woken_it_sends_that(hook: Webhook, owner
     url = at(hook, "webhook_state", "wake")
     form_to(owner.get(url), url).send(owner)
     assert count(hook, "waiting") == 2
+
+
+def test_what_is_over_is_not_woken(told_program: Program, owner: Client) -> None:
+    now = clock.now()
+    webhook = quiet(told_program.grant, inactive_because="expired", inactive_at=now, expires_at=now)
+    assert "can’t be resumed" in text_of(owner.post(at(webhook, "webhook_state", "wake"), follow=True))
+    webhook.refresh_from_db()
+    assert not webhook.is_active
 
 
 def test_deleting_asks_for_the_host(hook: Webhook, owner: Client) -> None:

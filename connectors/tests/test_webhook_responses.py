@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable
-from random import Random
 from uuid import UUID
 
 import pytest
@@ -199,16 +198,6 @@ def test_a_receiver_says_when_it_wants_to_be_asked_again(status: int, value: str
 def test_a_clock_that_is_a_year_off_asks_for_what_it_means() -> None:
     headers = {"Date": "Mon, 01 Nov 2027 00:00:00 GMT", "Retry-After": "Mon, 01 Nov 2027 00:10:00 GMT"}
     assert delivery.get_retry_after(503, headers, NOW) == dt.timedelta(minutes=10)
-
-
-def test_pauses_grow_and_stay_within_two_days_whatever_chance_says() -> None:
-    for seed in range(50):
-        dice = Random(seed)  # noqa: S311 - a chance that can be repeated, not a secret
-        pauses = [pause for tries in range(1, 6) if (pause := schedule.get_pause(tries, dice)) is not None]
-        assert len(pauses) == 5
-        assert pauses == sorted(pauses)
-        assert sum(pauses, dt.timedelta()) < schedule.SPAN
-    assert schedule.get_pause(6) is None
 
 
 def test_a_receiver_that_asks_to_wait_is_left_alone_as_long_and_what_waits_loses_no_try(

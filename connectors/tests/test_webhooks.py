@@ -25,7 +25,7 @@ from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
-
+Travel = Callable[..., dt.datetime]
 ACTS: dict[str, Callable[[Webhook, User], Any]] = {
     "pause": lambda webhook, by: management.pause(webhook=webhook, by=by),
     "wake": lambda webhook, by: management.resume(webhook=webhook, by=by),
@@ -103,7 +103,7 @@ def test_one_is_sent_again_as_it_was(webhook: Webhook, receiver: Receiver, group
 
 
 def test_a_replay_sends_all_from_a_moment_on_in_order(
-    webhook: Webhook, receiver: Receiver, group_id: UUID, developer: User, travel: Callable[..., dt.datetime]
+    webhook: Webhook, receiver: Receiver, group_id: UUID, developer: User, travel: Travel
 ) -> None:
     travel()
     happen(group_id, "early")
@@ -116,7 +116,7 @@ def test_a_replay_sends_all_from_a_moment_on_in_order(
     assert AuditEvent.objects.get(tag="connector:webhook:replayed").after["count"] == 2
 
 
-def test_what_is_over_is_not_woken(webhook: Webhook, developer: User, roles: dict[str, str], group_id: UUID) -> None:
+def test_what_is_over_is_not_woken(webhook: Webhook, developer: User) -> None:
     Webhook.objects.update(inactive_because="reach", inactive_at=clock.now())
     Grant.objects.update(revoked_at=clock.now())
     with pytest.raises(RuleBroken, match="has ended"):
@@ -128,7 +128,7 @@ def test_the_secret_is_shown_once_and_a_new_one_signs_beside_the_old_for_a_day(
     receiver: Receiver,
     group_id: UUID,
     developer: User,
-    travel: Callable[..., dt.datetime],
+    travel: Travel,
     is_genuine: Callable[..., bool],
 ) -> None:
     def is_signed_by(*secrets: str) -> list[bool]:
@@ -155,7 +155,7 @@ def test_the_secret_is_shown_once_and_a_new_one_signs_beside_the_old_for_a_day(
 
 
 @pytest.mark.parametrize("what", ["expired", "revoked", "deleted"])
-def test_what_is_over_ends_by_itself(webhook: Webhook, group_id: UUID, what: str, developer: User) -> None:
+def test_what_is_over_ends_by_itself(webhook: Webhook, group_id: UUID, what: str) -> None:
     happen(group_id, "a")
     now = clock.now()
     match what:
@@ -183,7 +183,7 @@ def test_what_was_kept_for_one_that_woke_is_queued(webhook: Webhook, receiver: R
 
 
 def test_what_is_older_than_it_is_kept_is_deleted(
-    webhook: Webhook, receiver: Receiver, group_id: UUID, settings: Settings, developer: User
+    webhook: Webhook, group_id: UUID, settings: Settings, developer: User
 ) -> None:
     happen(group_id, "old")
     delivery.deliver_due()
