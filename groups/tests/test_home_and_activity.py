@@ -23,7 +23,7 @@ from groups.queries import groups as group_queries
 from groups.queries.groups import ASKED_ONE_BY_ONE
 from groups.services import connectors, members
 from groups.tasks import watch_orphans
-from groups.tests.factories import let_in, make_connector, make_group, person_of
+from groups.tests.factories import let_in, make_group, person_of
 from kaizala_console.dashboard.activity import audit_scope
 from kaizala_console.dashboard.onboarding import group_admin_path, list_own_groups
 from kaizala_console.lib import clock
@@ -108,22 +108,6 @@ def test_it_is_done_when_the_program_works(
     with django_assert_num_queries(2):
         path = group_admin_path(group_admin)
     assert (path.next_step, path.finished_at is not None) == (None, True)
-
-
-def test_who_has_let_in_very_many_is_told_by_the_first_of_them(
-    group_admin: User, group: Group, developer: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("groups.queries.groups.FIRST_GRANTS", 2)
-    made = [
-        connectors.add_connector(
-            group=group, connector_id=make_connector(developer, name=name).pk, by=group_admin
-        ).grant
-        for name in ("One", "Two", "Three")
-    ]
-    RefreshToken.objects.filter(grant=made[2]).update(first_used_at=clock.now())
-    assert group_admin_path(group_admin).finished_at is None
-    RefreshToken.objects.filter(grant=made[1]).update(first_used_at=clock.now())
-    assert group_admin_path(group_admin).finished_at is not None
 
 
 ACTIVITY = "/console/activity/"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -75,12 +76,21 @@ def test_what_cannot_be_kept_is_refused_at_its_field(group: Group, group_admin: 
     assert everything() == before
 
 
-def test_a_removed_group_says_nothing_new(group: Group, group_admin: User, travel: Any) -> None:
-    Group.objects.filter(pk=group.pk).update(removed_at=travel(minutes=1))
-    with pytest.raises(NotFound):
-        groups.change_details(group=group, by=group_admin, name="Other")
-    with pytest.raises(NotFound):
-        groups.change_policies(group=group, by=group_admin, only_admins_post=True)
+def test_a_group_is_removed_once_and_by_its_admins_alone_and_says_nothing_new_then(
+    group: Group, group_admin: User, member: User
+) -> None:
+    before = everything()
+    with pytest.raises(NotAllowed):
+        groups.remove(group=group, by=member)
+    assert everything() == before
+    groups.remove(group=group, by=group_admin)
+    for act in (
+        groups.remove,
+        partial(groups.change_details, name="Other"),
+        partial(groups.change_policies, only_admins_post=True),
+    ):
+        with pytest.raises(NotFound):
+            act(group=group, by=group_admin)
 
 
 # Who posts ------------------------------------------------------------------------------------------------------------
@@ -197,16 +207,6 @@ def test_removing_a_group_ends_its_grants_and_detaches_it(
     [event] = AuditEvent.objects.filter(tag="group:account:removed")
     assert (event.before["grants_ended"], event.before["links_ended"]) == (1, 2)
     assert access.get_role(group_admin, group) is None
-
-
-def test_a_group_is_removed_once_and_by_its_admins_alone(group: Group, group_admin: User, member: User) -> None:
-    before = everything()
-    with pytest.raises(NotAllowed):
-        groups.remove(group=group, by=member)
-    assert everything() == before
-    groups.remove(group=group, by=group_admin)
-    with pytest.raises(NotFound):
-        groups.remove(group=group, by=group_admin)
 
 
 @pytest.mark.services

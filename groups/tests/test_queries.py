@@ -17,22 +17,11 @@ from groups.models import Group, Membership, Message
 from groups.queries import actions, groups
 from groups.queries.actions import Viewer
 from groups.services import connectors as grants
-from groups.tests.factories import Program, let_in, make_connector, make_group, person_of
+from groups.tests.factories import let_in, make_connector, make_group, person_of
 from kaizala_console.lib import bounded
 from kaizala_console.lib.pagination import Page
 
 pytestmark = pytest.mark.postgresql
-
-
-def test_the_list_of_groups_shows_counts_and_the_readers_role(
-    group: Group, program: Program, group_admin: User, member: User
-) -> None:
-    make_group("Below", organisation=group.organisation, under=group)
-    (row,) = groups.group_page(member).items
-    assert (row.name, row.role, row.member_count, row.connector_count) == ("Night Shift", "Member", 3, 1)
-    assert (row.sub_group_count, row.parent_group_count) == (1, 0)
-    grants.remove_connector(group=group, grant=program.grant, by=group_admin)
-    assert groups.group_page(member).items[0].connector_count == 0
 
 
 def read_all(page_of: Callable[..., Page[Any]]) -> list[Any]:

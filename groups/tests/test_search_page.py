@@ -188,12 +188,3 @@ def test_any_text_can_be_searched_for(text: str, member: User, browser_of: Calla
     page = browser_of(member).get(SEARCH, {"q": text})
     assert page.status_code == 200
     assert "<script>alert" not in page.content.decode()
-
-
-@pytest.mark.journey
-def test_it_works_without_scripts(open_page: Callable[..., Any], depot: Group, member: User) -> None:
-    page = open_page(user=member, scripts=False)
-    page.goto("/console/")
-    page.get_by_role("searchbox", name="Search from anywhere").fill("north")
-    page.keyboard.press("Enter")
-    page.get_by_role("link", name="Depot North").wait_for()

@@ -11,9 +11,9 @@ from django.urls import reverse
 from accounts.models import AuditEvent, User
 from accounts.tests.factories import make_person
 from connectors.tests.html_forms import form_to, text_of
-from groups.models import Group, PersonAttribute
-from groups.services import connectors, directory, groups, members
-from groups.tests.factories import Program, person_of
+from groups.models import Group
+from groups.services import connectors, groups
+from groups.tests.factories import Program
 from groups.tests.pages import everything
 
 pytestmark = pytest.mark.django_db
@@ -49,27 +49,6 @@ def test_a_member_learns_nothing_of_a_removed_connector(
     assert browser_of(member).get(grant_page(program, group)).status_code == 403
 
 
-@pytest.mark.parametrize("door", ["user_role", "user_remove"])
-def test_who_has_left_meanwhile_is_said_to_be_gone_beside_who_is_there(
-    client: Client, group: Group, group_admin: User, member: User, door: str
-) -> None:
-    members.remove(group=group, person_id=person_of(member).pk, by=group_admin)
-    url, before = reverse(f"groups:{door}", args=[group.pk, person_of(member).pk]) + "?only=members", everything()
-    asked = client.get(url, follow=True) if door == "user_remove" else client.post(url, {"role": "Admin"}, follow=True)
-    assert asked.redirect_chain == [(f"{reverse('groups:details', args=[group.pk])}?only=members", 302)]
-    assert "This person is no longer in the group." in text_of(asked)
-    assert everything() == before
-
-
-def test_who_are_admins_already_are_told_so(client: Client, group: Group, group_admin: User, member: User) -> None:
-    url = f"{reverse('groups:users_several', args=[group.pk])}?person={person_of(member).pk}&act=admin"
-    form = form_to(client.get(url), url)
-    members.set_role(group=group, person_id=person_of(member).pk, role=members.Role.ADMIN, by=group_admin)
-    told = text_of(form.send(client, follow=True))
-    assert "Nothing changed." in told
-    assert "0 people" not in told
-
-
 @pytest.mark.parametrize("who", ["group_admin", "organisation_admin"])
 def test_a_group_is_deleted_once_by_a_double_click(
     group: Group, who: str, request: pytest.FixtureRequest, browser_of: Browser
@@ -90,22 +69,6 @@ def test_a_group_that_was_deleted_is_nothing_to_those_who_did_not_run_it(
     groups.remove(group=group, by=group_admin)
     url = reverse("groups:group_remove", args=[group.pk])
     assert browser_of(request.getfixturevalue(who)).post(url, {"typed": "Night Shift"}).status_code == 404
-
-
-@pytest.mark.parametrize("door", ["attribute", "attribute_remove", "attribute_up"])
-def test_an_attribute_that_was_deleted_meanwhile_is_said_to_be(
-    organisation_admin: User, browser_of: Browser, door: str
-) -> None:
-    made = directory.add_attribute(name="Department", by=organisation_admin)
-    directory.remove_attribute(attribute=made, by=organisation_admin)
-    client, url = browser_of(organisation_admin), reverse(f"groups:{door}", args=[made.pk])
-    answers = [client.post(url, {"name": "Team", "typed": "Department"}, follow=True)]
-    if door != "attribute_up":
-        answers.append(client.get(url, follow=True))
-    for answer in answers:
-        assert answer.redirect_chain == [(reverse("groups:attributes"), 302)]
-        assert "This attribute was deleted." in text_of(answer)
-    assert not PersonAttribute.objects.exists()
 
 
 def test_what_was_noted_of_somebody_who_is_gone_leads_to_the_directory(

@@ -112,21 +112,12 @@ def roles_in(group: Group) -> dict[str, str]:
 def test_it_lists_everybody_with_role_and_whether_they_are_registered(
     client: Client, group: Group, member: User, newcomer: Person
 ) -> None:
-    told = text_of(client.get(users_of(group)))
+    page = client.get(users_of(group))
+    told = text_of(page)
     assert told.index("Arjun Mehta") < told.index("Meera Nair") < told.index("Lakshmi Iyer")
     assert told.count("Not registered") == 2, "the filter, and one person"
     assert newcomer.number not in told
-
-
-def test_everybody_who_is_listed_leads_to_a_page_that_the_reader_may_open(
-    group: Group, member: User, newcomer: Person, browser_of: Browser
-) -> None:
-    browser = browser_of(member)
-    html = browser.get(users_of(group)).content.decode()
-    for person in Person.objects.filter(memberships__group=group):
-        url = reverse("groups:person", args=[person.pk])
-        assert f'href="{url}"' in html
-        assert browser.get(url).status_code == 200
+    assert f'href="{reverse("groups:person", args=[newcomer.pk])}"' in page.content.decode()
 
 
 def fill(listed: Listed, group: Group, count: int) -> None:
@@ -330,8 +321,11 @@ def test_several_are_removed_after_one_look(client: Client, group: Group, member
 def test_several_are_made_admins_and_members_again(client: Client, group: Group, crew: list[Person]) -> None:
     for act, made in (("admin", "Admin"), ("member", "Member")):
         url = several(group, crew[:2], act)
-        form_to(client.get(url), url).send(client)
+        form = form_to(client.get(url), url)
+        for _click in range(2):
+            form.send(client)
         assert [roles_in(group)[f"Crew {n}"] for n in range(3)] == [made, made, "Member"]
+    assert AuditEvent.objects.filter(tag="group:member:changed").count() == 4
 
 
 @pytest.mark.parametrize("act", ["remove", "member"])
