@@ -328,6 +328,12 @@ def test_what_is_refused_stays_in_the_form_with_its_reason(
     assert not Bot.objects.exists()
 
 
+def test_a_full_connector_offers_no_more_and_refuses_one(client: Client, connector: Connector) -> None:
+    Bot.objects.bulk_create(Bot(connector=connector, name=str(n)) for n in range(bots.MOST_BOTS))
+    assert at("bot_add", connector.pk) not in client.get(at("bots", connector.pk)).content.decode()
+    assert client.post(at("bot_add", connector.pk), {"name": "One more", **KEY}).status_code == 400
+
+
 def test_more_bots_cost_no_more_queries(client: Client, connector: Connector, bot: Bot) -> None:
     few = count_queries(client, at("bots", connector.pk))
     Bot.objects.bulk_create(Bot(connector=connector, name=f"{n}") for n in range(20))

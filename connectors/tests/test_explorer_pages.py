@@ -94,6 +94,7 @@ def test_only_words_are_translated_and_names_and_values_stay() -> None:
         "properties": {"description": {"description": "<A name.> <Also read as `n`, `d`.>", "default": "summary"}},
         "example": {"description": "kept"},
     }
+    assert {"One.", "Groups", "Text"} <= set(openapi_translation.list_texts(document))
 
 
 @pytest.mark.once

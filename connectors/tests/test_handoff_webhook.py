@@ -161,6 +161,18 @@ def test_what_is_rolled_back_and_another_connectors_handoffs_are_not_told(
     assert not WebhookEvent.objects.exists()
 
 
+def test_paused_it_is_kept_and_resumed_it_is_sent(
+    hook: Webhook, connector: Connector, receiver: Receiver, developer: User, group_admin: User
+) -> None:
+    management.pause(webhook=hook, by=developer)
+    factories.make_program(connector, group_admin)
+    delivery.deliver_due()
+    assert (states(hook), receiver.bodies()) == (["held"], [])
+    management.resume(webhook=hook, by=developer)
+    delivery.deliver_due()
+    assert states(hook) == ["delivered"]
+
+
 def test_while_the_connector_is_suspended_nothing_goes(
     hook: Webhook, told: Program, receiver: Receiver, developer: User, group_admin: User
 ) -> None:
