@@ -13,8 +13,9 @@ from accounts import queries
 from accounts.models import Person, User
 from connectors.models import Connector, ConnectorSecret, Grant, Handoff, RefreshToken
 from connectors.permissions import Permission
-from connectors.services import grants, refresh_tokens, secrets, usage
+from connectors.services import grants, refresh_tokens, secrets, token_exchange, usage
 from connectors.services.grants import Granted
+from connectors.services.token_exchange import Exchange
 from kaizala_console.lib import clock, ids
 
 _names = count(1)
@@ -83,6 +84,16 @@ def make_program(connector: Connector, admin: User, **options: Any) -> Program:
     _secret, text = make_secret(connector, slot)
     granted = let_in(connector, admin, **options)
     return Program(connector, text, granted.grant, granted.handoff, refresh_tokens.unseal(granted.handoff))
+
+
+def exchange(program: Program, refresh_token: str = "") -> Exchange:
+    """What the Token Service answers to the program, for the token of its handoff or another one."""
+    return token_exchange.exchange(
+        connector_id=str(program.connector.pk),
+        secret=program.secret,
+        refresh_token=refresh_token or program.refresh_token,
+        address=None,
+    )
 
 
 @transaction.atomic

@@ -116,9 +116,7 @@ def test_a_group_that_was_asked_is_told_beside_its_field(connector: Connector, o
     assert "already waiting" in text_of(page)
 
 
-def test_who_sent_too_many_today_loses_nothing(
-    connector: Connector, owner: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_sent_too_many_loses_nothing(connector: Connector, owner: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access_requests, "MOST_A_DAY", 0)
     page = send(owner, connector, reason="Tells shifts.")
     assert page.status_code == 400

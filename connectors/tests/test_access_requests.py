@@ -176,7 +176,7 @@ def test_what_nobody_answers_expires_and_the_owner_is_told_once(
     assert outbox[0].subject == f"3 requests for {connector.name} expired"
 
 
-def test_an_overdue_request_does_not_stand_in_the_way(
+def test_an_overdue_one_does_not_stand_in_the_way(
     connector: Connector, developer: User, travel: Callable[..., Any]
 ) -> None:
     target = some_group()

@@ -13,9 +13,8 @@ from accounts.models import User
 from connectors.models import CompatibilityQuirkDay, Connector
 from connectors.permissions import Permission
 from connectors.services import usage
-from connectors.tests.factories import Program, make_connector, make_program
+from connectors.tests.factories import Program, exchange, make_connector, make_program
 from connectors.tests.html_forms import count_queries, text_of
-from connectors.tests.test_successors import exchange
 from kaizala_console.api.compatibility import CompatibilityQuirk
 from kaizala_console.lib import clock
 

@@ -20,9 +20,8 @@ from connectors.services import connectors, grants, handoffs, permissions, refre
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tasks import end_grants, expire_handoffs
 from connectors.tests import factories
-from connectors.tests.factories import COMMON, Program, make_use, person_of
+from connectors.tests.factories import COMMON, Program, exchange, make_use, person_of
 from connectors.tests.html_forms import text_of
-from connectors.tests.test_successors import exchange
 from connectors.tests.webhook_cast import make_webhook
 from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.dashboard.pending_actions import Urgency, tokens_to_replace

@@ -17,10 +17,9 @@ from connectors.services import connectors, grants, handoffs, public_keys, refre
 from connectors.services.handoffs import HandoffClaim
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
-from connectors.tests.factories import Program
+from connectors.tests.factories import Program, exchange
 from connectors.tests.keys import x25519
 from connectors.tests.test_races import ROUNDS, THREADS, aged, at_once, refusals, wins
-from connectors.tests.test_successors import exchange
 from connectors.tests.webhook_cast import make_webhook
 from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.lib import clock

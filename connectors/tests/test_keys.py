@@ -24,12 +24,11 @@ from connectors.models import Connector, ConnectorKey, Handoff
 from connectors.services import grants, handoffs, public_keys, refresh_tokens
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
-from connectors.tests.factories import Program, let_in
+from connectors.tests.factories import Program, exchange, let_in
 from connectors.tests.html_forms import count_queries, form_to, text_of
 from connectors.tests.keys import Pair, p256, registered, x25519
 from connectors.tests.test_claims import KEY, claim, nothing
 from connectors.tests.test_handoff_pages import claim_form, url
-from connectors.tests.test_successors import exchange
 from connectors.views import one_time_secrets
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound

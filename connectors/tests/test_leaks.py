@@ -19,9 +19,8 @@ from connectors import token_format
 from connectors.models import Connector, ConnectorSecret, Handoff, LeakReport, RefreshToken
 from connectors.services import connectors, grants, leak_reports, refresh_tokens, secrets, user_tokens
 from connectors.tests import factories
-from connectors.tests.factories import Program, person_of
+from connectors.tests.factories import Program, exchange, person_of
 from connectors.tests.html_forms import count_queries, form_to, text_of
-from connectors.tests.test_successors import exchange
 from connectors.token_format import CredentialKind
 from kaizala_console.api.errors import RefreshTokenRefused, WrongConnectorCredentials
 from kaizala_console.dashboard.pending_actions import list_pending_actions

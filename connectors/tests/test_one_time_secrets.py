@@ -189,9 +189,7 @@ def test_done_without_the_tick_asks_for_it_and_loses_nothing(shown: Shown, owner
     assert OneTimeSecret.objects.exists()
 
 
-def test_a_form_key_opens_no_other_credential(
-    developer: User, group_admin: User, connector: Connector, owner: Client
-) -> None:
+def test_a_form_key_opens_no_other(developer: User, group_admin: User, connector: Connector, owner: Client) -> None:
     one, other = (factories.let_in(connector, group_admin, target_name=name).handoff for name in ("One", "Other"))
     handoffs.claim(handoff=one, by=developer, idempotency_key=KEY, address=None)
     answer = owner.post(f"/console/handoffs/{other.pk}/download/", {"idempotency_key": KEY, "kind": "env"})

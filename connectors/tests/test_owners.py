@@ -170,7 +170,7 @@ def test_a_co_owner_becomes_the_owner_when_nobody_stays(connector: Connector, de
     assert not connector.co_owners.exists()
 
 
-def test_a_name_that_the_new_owner_has_is_refused(
+def test_a_name_the_new_owner_has_is_refused(
     owner: Client, connector: Connector, developer: User, member: User
 ) -> None:
     make_connector(member, "SHIFT planner")

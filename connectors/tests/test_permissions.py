@@ -17,9 +17,8 @@ from connectors.models import AccessRequest, Connector, Grant, RequestState
 from connectors.permissions import Permission, get_permissions
 from connectors.services import access_requests, connectors, grants, permissions
 from connectors.tests import factories
-from connectors.tests.factories import COMMON, Program, person_of
+from connectors.tests.factories import COMMON, Program, exchange, person_of
 from connectors.tests.html_forms import Page, form_to, text_of
-from connectors.tests.test_successors import exchange
 from connectors.tests.webhook_cast import make_webhook
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
@@ -73,9 +72,7 @@ def test_an_admin_gives_none_of_it(program: Program, group_admin: User) -> None:
 
 
 @pytest.mark.parametrize("verb", ["deactivate", "suspend"])
-def test_a_connector_that_is_stopped_is_given_no_more(
-    program: Program, group_admin: User, developer: User, verb: str
-) -> None:
+def test_a_stopped_connector_is_given_no_more(program: Program, group_admin: User, developer: User, verb: str) -> None:
     change(program.connector, COMMON | {POLLS})
     getattr(connectors, verb)(connector=program.connector, by=developer)
     with pytest.raises(RuleBroken) as refused:
@@ -141,7 +138,7 @@ def test_grants_that_ended_are_not_asked_and_wait_no_more(connector: Connector, 
         access_requests.approve_more(request=request, by=group_admin, permissions=[POLLS])
 
 
-def test_what_acts_for_an_admin_or_by_pin_is_not_asked(
+def test_what_acts_for_admins_or_by_pin_is_not_asked(
     connector: Connector, member: User, organisation_admin: User
 ) -> None:
     options: dict[str, Any] = {"kind": Grant.Kind.USER, "target_name": "A person"}

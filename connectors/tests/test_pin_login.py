@@ -117,7 +117,7 @@ def test_a_pin_works_once_and_for_its_own_program_alone(pin_program: PinProgram,
     assert RefreshToken.objects.count() == 1
 
 
-def test_a_pin_of_the_console_opens_nothing(
+def test_the_consoles_pin_opens_nothing(
     pin_program: PinProgram, member: User, browser_of: Callable[..., Client]
 ) -> None:
     reauthentication.send_pin(user=member, by=member)
@@ -269,9 +269,7 @@ def test_pins_are_throttled_for_each_connector(pin_program: PinProgram, settings
     refused(pin_program.ask(make_person().number, applicationSecret=secret), 429, "TooManyRequests")
 
 
-def test_a_loop_without_the_secret_spends_its_own_few_sms(
-    pin_program: PinProgram, member: User, travel: Travel
-) -> None:
+def test_a_loop_without_the_secret_spends_its_own_sms(pin_program: PinProgram, member: User, travel: Travel) -> None:
     travel()
     answers = [pin_program.ask(make_person().number, REMOTE_ADDR=f"2001:db8::{n}").status_code for n in range(30)]
     assert answers == [200] * 10 + [429] * 20
@@ -281,9 +279,7 @@ def test_a_loop_without_the_secret_spends_its_own_few_sms(
     assert pin_program.ask(make_person().number, **elsewhere).status_code == 200
 
 
-def test_many_addresses_without_it_leave_the_others_alone(
-    pin_program: PinProgram, settings: Any, travel: Travel
-) -> None:
+def test_many_addresses_leave_the_others_alone(pin_program: PinProgram, settings: Any, travel: Travel) -> None:
     settings.PIN_WITHOUT_SECRET_PER_ADDRESS_PER_DAY = 1
     travel()
     answers = [pin_program.ask(make_person().number, REMOTE_ADDR=f"192.0.2.{n}").status_code for n in range(12)]

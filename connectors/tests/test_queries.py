@@ -175,9 +175,7 @@ def test_only_both_sides_of_a_handoff_see_it(
         queries.get_handoff(developer, ids.new_id())
 
 
-def test_the_inbox_has_handoffs_of_own_connectors(
-    theirs: dict[str, Program], developer: User, group_admin: User
-) -> None:
+def test_the_inbox_is_of_own_connectors(theirs: dict[str, Program], developer: User, group_admin: User) -> None:
     claimed = theirs["Beta"].handoff
     handoffs.claim(handoff=claimed, by=developer, idempotency_key=one_time_secrets.new_form_key(), address=None)
     waiting = [theirs[name].handoff for name in ("Shared", "Alpha")]
@@ -325,7 +323,7 @@ def test_others_connectors_are_nobodys_steps(stranger: User, program: Program) -
     assert developer_path(stranger).done_count == 1
 
 
-def test_steps_cost_one_statement(
+def test_steps_are_one_query(
     developer: User, group_admin: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for number in range(5):

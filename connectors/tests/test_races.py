@@ -42,8 +42,7 @@ from connectors.services.access_requests import new_once
 from connectors.services.grants import AlreadyGranted
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
-from connectors.tests.factories import COMMON, Program
-from connectors.tests.test_successors import exchange
+from connectors.tests.factories import COMMON, Program, exchange
 from kaizala_console.api.errors import RefreshTokenRefused, TokenInvalid
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import ConsoleError
@@ -147,9 +146,7 @@ def test_a_claim_against_a_refusal_has_one_end(connector: Connector, developer: 
         assert handoff.sealed is None
 
 
-def test_a_claim_against_a_removal_leaves_no_live_token(
-    connector: Connector, developer: User, group_admin: User
-) -> None:
+def test_a_claim_against_a_removal_leaves_no_token(connector: Connector, developer: User, group_admin: User) -> None:
     _secret, secret = factories.make_secret(connector)
     for _ in range(ROUNDS):
         granted = factories.let_in(connector, group_admin)
@@ -297,9 +294,7 @@ def test_of_many_answers_to_a_wish_for_more_one_counts(program: Program, develop
     assert (POLLS in program.grant.permissions) is (request.state is RequestState.APPROVED)
 
 
-def test_what_was_removed_is_not_approved_at_that_moment(
-    connector: Connector, developer: User, group_admin: User
-) -> None:
+def test_what_was_removed_is_not_approved_then(connector: Connector, developer: User, group_admin: User) -> None:
     for _round in range(ROUNDS):
         Connector.objects.filter(pk=connector.pk).update(permissions=COMMON)
         connector.refresh_from_db()
@@ -379,9 +374,7 @@ def test_workers_and_exchanges_at_once_make_one_successor(developer: User, group
 
 
 @pytest.mark.parametrize("end", [grants.regenerate, grants.revoke])
-def test_the_worker_against_an_end_leaves_nothing_live(
-    developer: User, group_admin: User, end: Callable[..., Any]
-) -> None:
+def test_a_worker_against_an_end_leaves_nothing(developer: User, group_admin: User, end: Callable[..., Any]) -> None:
     for _ in range(ROUNDS):
         program = old_program(developer, group_admin)
         results = at_once(

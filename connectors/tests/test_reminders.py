@@ -19,8 +19,7 @@ from connectors.services import connectors, grants, handoffs, refresh_tokens, re
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tasks import remind, remind_of_webhooks
 from connectors.tests import factories
-from connectors.tests.factories import Program
-from connectors.tests.test_successors import exchange
+from connectors.tests.factories import Program, exchange
 from connectors.tests.webhook_cast import make_webhook
 from connectors.webhooks import management
 from kaizala_console.lib import clock
@@ -50,7 +49,7 @@ def claimed_program(program: Program, developer: User, travel: Travel) -> Progra
 
 
 @pytest.mark.postgresql
-def test_both_sides_hear_of_a_token_six_times(
+def test_both_sides_hear_of_a_token(
     claimed_program: Program, developer: User, group_admin: User, travel: Travel
 ) -> None:
     travel(days=270)
@@ -73,7 +72,7 @@ def test_after_a_month_off_the_nearest_day_counts(claimed_program: Program, deve
 
 
 @pytest.mark.postgresql
-def test_five_days_are_not_announced_on_the_first(
+def test_five_days_are_not_told_at_once(
     connector: Connector, developer: User, group_admin: User, travel: Travel
 ) -> None:
     factories.let_in(connector, group_admin, ends_at=clock.now() + dt.timedelta(days=5))
@@ -85,9 +84,7 @@ def test_five_days_are_not_announced_on_the_first(
 
 
 @pytest.mark.postgresql
-def test_a_token_that_ends_with_its_grant(
-    connector: Connector, developer: User, group_admin: User, travel: Travel
-) -> None:
+def test_tokens_that_end_with_a_grant(connector: Connector, developer: User, group_admin: User, travel: Travel) -> None:
     factories.let_in(connector, group_admin, ends_at=clock.now() + dt.timedelta(days=20))
     run_daily(travel, 20)
     assert told(developer, "token") == []
@@ -105,7 +102,7 @@ def test_a_moved_end_is_told_of_anew(connector: Connector, developer: User, grou
 
 
 @pytest.mark.postgresql
-def test_a_secret_is_the_developers(
+def test_secrets_are_the_developers(
     claimed_program: Program, developer: User, group_admin: User, travel: Travel
 ) -> None:
     ConnectorSecret.objects.update(expires_at=clock.now() + dt.timedelta(days=40))
@@ -205,9 +202,7 @@ def test_somebody_who_is_both_hears_it_once(connector: Connector, developer: Use
 
 
 @pytest.mark.postgresql
-def test_one_that_fails_keeps_no_other(
-    claimed_program: Program, developer: User, group_admin: User, travel: Travel
-) -> None:
+def test_a_failure_keeps_no_other(claimed_program: Program, developer: User, group_admin: User, travel: Travel) -> None:
     other = factories.make_connector(developer, "Other")
     factories.let_in(other, group_admin)
     travel(days=280)
@@ -236,9 +231,7 @@ def test_nothing_due_costs_three_queries(
 
 
 @pytest.mark.postgresql
-def test_a_user_token_is_made_anew_from_the_mail(
-    connector: Connector, developer: User, member: User, travel: Travel
-) -> None:
+def test_a_mail_leads_to_the_user_token(connector: Connector, developer: User, member: User, travel: Travel) -> None:
     handoff = user_tokens.generate(connector=connector, person=factories.person_of(member), by=member)
     handoffs.claim(handoff=handoff, by=developer, idempotency_key=new_form_key(), address=None)
     travel(days=365 - 30)
@@ -252,9 +245,7 @@ def listening(grant: Grant, days: float, **fields: Any) -> Webhook:
     return make_webhook(grant, address, uuid4(), expires_at=clock.now() + days * DAY, **fields)
 
 
-def test_both_sides_hear_of_a_webhook_six_times(
-    program: Program, developer: User, group_admin: User, travel: Travel
-) -> None:
+def test_both_sides_hear_of_a_webhook(program: Program, developer: User, group_admin: User, travel: Travel) -> None:
     listening(program.grant, 100)
     run_daily(travel, 101, remind_of_webhooks)
     assert told(developer, "webhook") == told(group_admin, "webhook") == [90, 30, 14, 7, 3, 1]
@@ -270,9 +261,7 @@ def test_after_a_month_off_a_webhooks_nearest_day_counts(program: Program, devel
     assert told(developer, "webhook") == [90, 7]
 
 
-def test_many_webhooks_are_one_mail_without_secrets(
-    program: Program, developer: User, group_admin: User, travel: Travel
-) -> None:
+def test_many_webhooks_are_one_mail(program: Program, developer: User, group_admin: User, travel: Travel) -> None:
     for number in range(23):
         listening(program.grant, 31, host=f"hook{number:02}.example.com")
     travel(days=2)

@@ -13,8 +13,7 @@ from django.test import Client
 from accounts.models import User
 from connectors.models import UsageHour
 from connectors.services import usage
-from connectors.tests.factories import Program, make_connector, make_program
-from connectors.tests.test_successors import exchange
+from connectors.tests.factories import Program, exchange, make_connector, make_program
 from kaizala_console.lib import rate_limit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

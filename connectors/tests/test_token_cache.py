@@ -55,6 +55,12 @@ def the_row() -> CachedToken:
     return CachedToken.objects.get()
 
 
+def fetch_now() -> bool:
+    """The worker comes by when the next try is due."""
+    CachedToken.objects.update(next_attempt_at=clock.now())
+    return token_cache.fetch(cached_token_id=the_row().pk)
+
+
 # Against the real Token Service ---------------------------------------------------------------------------------------
 
 
@@ -62,7 +68,7 @@ def the_row() -> CachedToken:
 @pytest.mark.postgresql
 def test_entrusted_credentials_become_a_token(token_service: None, program: Program, developer: User) -> None:
     keep(program, developer)
-    token_cache.fetch(cached_token_id=the_row().pk)
+    fetch_now()
     token = give(program)
     assert authentication.get_access_context(token).grant.pk == program.grant.pk
     cached = the_row()
@@ -75,7 +81,7 @@ def test_entrusted_credentials_become_a_token(token_service: None, program: Prog
 @pytest.mark.postgresql
 def test_nothing_of_it_can_be_read_in_the_database(token_service: None, program: Program, developer: User) -> None:
     keep(program, developer)
-    token_cache.fetch(cached_token_id=the_row().pk)
+    fetch_now()
     stored = str(
         [bytes(value) if isinstance(value, memoryview) else value for value in CachedToken.objects.values_list()[0]]
     )
@@ -90,9 +96,8 @@ def test_near_its_end_it_goes_over_to_the_successor(token_service: None, program
     now = clock.now()
     RefreshToken.objects.update(issued_at=now - dt.timedelta(days=330), expires_at=now + dt.timedelta(days=35))
     keep(program, developer)
-    token_cache.fetch(cached_token_id=the_row().pk)
-    CachedToken.objects.update(next_attempt_at=clock.now())
-    assert token_cache.fetch(cached_token_id=the_row().pk)
+    fetch_now()
+    assert fetch_now()
     assert RefreshToken.objects.get(predecessor__isnull=False).first_used_at is not None
 
 
@@ -100,10 +105,9 @@ def test_near_its_end_it_goes_over_to_the_successor(token_service: None, program
 @pytest.mark.postgresql
 def test_a_revoked_secret_ends_it_and_is_told_once(token_service: None, program: Program, developer: User) -> None:
     keep(program, developer)
-    token_cache.fetch(cached_token_id=the_row().pk)
+    fetch_now()
     secrets.revoke(secret=ConnectorSecret.objects.get(), by=developer)
-    CachedToken.objects.update(next_attempt_at=clock.now())
-    assert not token_cache.fetch(cached_token_id=the_row().pk)
+    assert not fetch_now()
     cached = the_row()
     assert cached.state(clock.now()) == "refused"
     assert {cached.sealed_secret, cached.sealed_refresh_token, cached.sealed_access_token} == {None}
@@ -119,7 +123,7 @@ def test_a_regenerated_token_ends_it_with_the_services_reason(
     token_service: None, program: Program, developer: User, group_admin: User
 ) -> None:
     keep(program, developer)
-    token_cache.fetch(cached_token_id=the_row().pk)
+    fetch_now()
     grants.regenerate(grant=program.grant, by=group_admin)
     with pytest.raises(NotFound):
         give(program)
@@ -135,7 +139,7 @@ def test_the_end_of_the_access_wipes_it_silently(
     token_service: None, program: Program, developer: User, group_admin: User, end: str
 ) -> None:
     keep(program, developer)
-    token_cache.fetch(cached_token_id=the_row().pk)
+    fetch_now()
     if end == "revoke":
         grants.revoke(grant=program.grant, by=group_admin)
     elif end == "delete":
@@ -145,8 +149,7 @@ def test_the_end_of_the_access_wipes_it_silently(
         Grant.objects.update(granted_at=past - dt.timedelta(days=1), ends_at=past)
     with pytest.raises((NotFound, WrongConnectorCredentials)):
         give(program)
-    CachedToken.objects.update(next_attempt_at=clock.now())
-    assert not token_cache.fetch(cached_token_id=the_row().pk)
+    assert not fetch_now()
     assert not CachedToken.objects.exists()
     with pytest.raises((Conflict, NotFound, RuleBroken)):
         keep(program, developer)
@@ -158,12 +161,10 @@ def test_the_end_of_the_access_wipes_it_silently(
 def test_a_suspension_is_waited_out(token_service: None, program: Program, developer: User, group_admin: User) -> None:
     keep(program, developer)
     grants.suspend(grant=program.grant, by=group_admin)
-    CachedToken.objects.update(next_attempt_at=clock.now())
-    assert not token_cache.fetch(cached_token_id=the_row().pk)
+    assert not fetch_now()
     assert (the_row().refused_at, the_row().failures) == (None, 0)
     grants.resume(grant=program.grant, by=group_admin)
-    CachedToken.objects.update(next_attempt_at=clock.now())
-    assert token_cache.fetch(cached_token_id=the_row().pk)
+    assert fetch_now()
 
 
 # When the service fails -----------------------------------------------------------------------------------------------
@@ -171,8 +172,7 @@ def test_a_suspension_is_waited_out(token_service: None, program: Program, devel
 
 def fails(cached: CachedToken) -> dt.timedelta:
     """One more try that fails; how long until the next."""
-    CachedToken.objects.update(next_attempt_at=clock.now())
-    assert not token_cache.fetch(cached_token_id=cached.pk)
+    assert not fetch_now()
     return (the_row().next_attempt_at or clock.now()) - clock.now()
 
 
@@ -305,11 +305,9 @@ def test_without_an_audit_row_nothing_is_kept(program: Program, developer: User,
 
 @pytest.mark.django_db
 @pytest.mark.postgresql
-def test_a_program_is_given_its_own_alone(
-    token_service: None, program: Program, developer: User, group_admin: User
-) -> None:
+def test_a_program_is_given_its_own(token_service: None, program: Program, developer: User, group_admin: User) -> None:
     keep(program, developer)
-    token_cache.fetch(cached_token_id=the_row().pk)
+    fetch_now()
     other = factories.make_program(factories.make_connector(developer), group_admin)
     for grant_id in ("", str(program.grant.pk), "nonsense"):
         with pytest.raises(NotFound):

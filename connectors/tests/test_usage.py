@@ -18,8 +18,7 @@ from connectors.queries import usage as usage_queries
 from connectors.queries.usage import EndpointCalls, EndpointLost
 from connectors.services import grants, usage
 from connectors.tests import factories
-from connectors.tests.factories import Program
-from connectors.tests.test_successors import exchange
+from connectors.tests.factories import Program, exchange
 from kaizala_console.lib import clock, ids
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("travel"), pytest.mark.postgresql]
@@ -283,7 +282,7 @@ def summed(rows: Any, whose: str, when: str) -> list[tuple[Any, ...]]:
     return sorted(rows.order_by().values_list(whose, when, "operation").annotate(*sums), key=str)
 
 
-def test_what_ended_grants_called_stops_no_more(
+def test_calls_of_ended_grants_stop_no_more(
     program: Program, group_admin: User, django_assert_num_queries: Any
 ) -> None:
     ended = factories.let_in(program.connector, group_admin).grant

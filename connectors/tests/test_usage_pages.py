@@ -198,9 +198,7 @@ def test_nobody_else_sees_the_organisations_use(
         assert program.connector.name not in shown.decode()
 
 
-def test_the_list_draws_own_connectors_alone(
-    program: Program, developer: User, member: User, browser_of: Browser
-) -> None:
+def test_the_list_draws_own_connectors(program: Program, developer: User, member: User, browser_of: Browser) -> None:
     called(program, times=2, ago=13 * DAY)
     called(program, times=5, ago=14 * DAY)
     assert usage_queries.get_daily_calls([program.connector])[program.connector.pk] == [2, *[0] * 13]

@@ -52,7 +52,7 @@ def tags() -> list[str]:
     return list(AuditEvent.objects.filter(tag__startswith="grant:user:").order_by("id").values_list("tag", flat=True))
 
 
-def test_without_tenant_data_nobody_is_asked(
+def test_without_tenant_data_none_is_asked(
     connector: Connector, organisation_admin: User, browser_of: BrowserOf
 ) -> None:
     connector.permissions = frozenset(connector.permissions) - {Permission.TENANT_DATA}

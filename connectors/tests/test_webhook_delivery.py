@@ -405,7 +405,7 @@ def test_an_address_that_leads_inside_by_now_is_not_called(
     assert states(webhook) == ["waiting"]
 
 
-def test_a_silent_host_is_left_alone(
+def test_silent_hosts_are_left_alone(
     told_program: Program, receiver: Receiver, group_id: UUID, settings: Settings
 ) -> None:
     settings.WEBHOOK_SECONDS = PATIENCE

@@ -111,9 +111,7 @@ def test_nothing_goes_out_after_the_removal(webhook: Webhook, receiver: Receiver
     assert len(receiver.arrived) - removed[0] <= 1
 
 
-def test_paused_and_woken_nothing_is_lost(
-    webhook: Webhook, receiver: Receiver, group_id: UUID, developer: User
-) -> None:
+def test_paused_and_woken_it_loses_none(webhook: Webhook, receiver: Receiver, group_id: UUID, developer: User) -> None:
     happen(group_id, *map(str, range(10)))
     results = at_once(
         delivery.deliver_due,

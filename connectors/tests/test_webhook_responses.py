@@ -119,9 +119,7 @@ def test_every_try_keeps_what_was_answered_to_it(talkative: Webhook, receiver: R
     assert (talkative.failures, talkative.delivered_at is not None) == (0, True)
 
 
-def test_a_receiver_that_echoes_leaves_no_token_behind(
-    told_program: Program, receiver: Receiver, group_id: UUID
-) -> None:
+def test_a_receiver_that_echoes_leaves_no_token(told_program: Program, receiver: Receiver, group_id: UUID) -> None:
     make_webhook(told_program.grant, receiver.url("/echo"), group_id)
     happen(group_id, "a")
     delivery.deliver_due()
@@ -237,9 +235,7 @@ def test_a_sooner_wish_changes_nothing(talkative: Webhook, receiver: Receiver, g
     assert next_attempt() - now >= schedule.FIRST * (1 - schedule.SPREAD)
 
 
-def test_who_always_asks_for_more_is_given_up(
-    talkative: Webhook, receiver: Receiver, group_id: UUID, travel: Travel
-) -> None:
+def test_who_asks_for_ever_is_given_up(talkative: Webhook, receiver: Receiver, group_id: UUID, travel: Travel) -> None:
     began = travel()
     asks_to_wait(receiver, 40 * 3600)
     happen(group_id, "a")
@@ -252,9 +248,7 @@ def test_who_always_asks_for_more_is_given_up(
     assert states(talkative) == ["failed"]
 
 
-def test_the_last_chance_is_taken_all_the_same(
-    talkative: Webhook, receiver: Receiver, group_id: UUID, travel: Travel
-) -> None:
+def test_the_last_chance_is_taken(talkative: Webhook, receiver: Receiver, group_id: UUID, travel: Travel) -> None:
     now = travel()
     happen(group_id, "a")
     WebhookDelivery.objects.update(tries=3, first_tried_at=now - dt.timedelta(hours=47, minutes=56))

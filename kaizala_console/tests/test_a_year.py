@@ -17,8 +17,7 @@ from accounts.models import User
 from connectors.models import Handoff, RefreshToken
 from connectors.services import handoffs, secrets
 from connectors.services.one_time_secrets import new_form_key
-from connectors.tests.factories import Program, make_connector, make_program
-from connectors.tests.test_successors import exchange
+from connectors.tests.factories import Program, exchange, make_connector, make_program
 from connectors.tests.webhook_cast import make_webhook
 from groups.access import get_target
 from groups.tests.factories import make_group

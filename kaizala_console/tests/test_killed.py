@@ -21,10 +21,9 @@ from connectors import authentication
 from connectors.models import Grant, Handoff, HandoffClaimReplay, HandoffState, RefreshToken
 from connectors.services import handoffs, refresh_tokens
 from connectors.services.one_time_secrets import new_form_key
-from connectors.tests.factories import Program, make_connector, make_program, make_secret
+from connectors.tests.factories import Program, exchange, make_connector, make_program, make_secret
 from connectors.tests.oauth_app import BACK, App
 from connectors.tests.pin_program import ASK, LOGIN, PinProgram, number_of
-from connectors.tests.test_successors import exchange
 from groups.models import Group, GroupGrant
 from groups.services import connectors as group_grants
 from groups.tests.factories import make_group

@@ -27,9 +27,8 @@ from connectors.permissions import PERMISSIONS
 from connectors.services import handoffs
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tasks import deliver_webhooks, rotate_tokens
-from connectors.tests.factories import make_connector, make_program
+from connectors.tests.factories import exchange, make_connector, make_program
 from connectors.tests.receiver import Receiver, receiving
-from connectors.tests.test_successors import exchange
 from connectors.tests.webhook_cast import happen, make_webhook, time_passes
 from groups.models import Group
 from groups.tests.factories import let_in, make_group

@@ -16,13 +16,12 @@ from pytest_django import Settings
 from accounts.models import AuditEvent, Notice, User
 from accounts.services import notifications
 from connectors.models import Connector, Handoff, RefreshToken
-from connectors.services import connectors, grants, handoffs, refresh_tokens, token_exchange
+from connectors.services import connectors, grants, handoffs, refresh_tokens
 from connectors.services.one_time_secrets import new_form_key
 from connectors.services.refresh_tokens import get_successor_start
-from connectors.services.token_exchange import Exchange
 from connectors.tasks import rotate_tokens
 from connectors.tests import factories
-from connectors.tests.factories import Program
+from connectors.tests.factories import Program, exchange
 from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.lib import clock, moments
 from kaizala_console.lib.errors import NotFound
@@ -30,15 +29,6 @@ from kaizala_console.lib.errors import NotFound
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 Travel = Callable[..., dt.datetime]
-
-
-def exchange(program: Program, refresh_token: str = "") -> Exchange:
-    return token_exchange.exchange(
-        connector_id=str(program.connector.pk),
-        secret=program.secret,
-        refresh_token=refresh_token or program.refresh_token,
-        address=None,
-    )
 
 
 def test_before_328_days_there_is_none_and_from_then_on_there_is(program: Program, travel: Travel) -> None:
