@@ -249,6 +249,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,  # django-cotton puts its loader before these, and caches them
         "OPTIONS": {
+            "builtins": ["kaizala_console.templatetags.console"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",

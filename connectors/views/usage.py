@@ -292,7 +292,7 @@ def table(rows: Sequence[UsageRow]) -> dict[str, Any]:
 
 
 def spark(days: Sequence[int]) -> dict[str, Any]:
-    """Columns for `<c-spark-line>`; the words say what they show."""
+    """Columns for `{% spark_line %}`; the words say what they show."""
     most, width, calls = max(days), 100 / len(days), sum(days)
     columns = []
     for n, day in enumerate(days):

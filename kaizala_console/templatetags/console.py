@@ -1,4 +1,4 @@
-"""The few tags and filters that pages and components need; load with ``{% load console %}``.
+"""The few tags and filters that pages and components need; every template has them.
 
 Query strings are changed with Django's own ``{% querystring %}``.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from math import ceil, floor
 from typing import Any
 
@@ -14,15 +15,18 @@ from django import template
 from django.forms import BoundField
 from django.forms.boundfield import BoundWidget
 from django.forms.widgets import CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select
+from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import conditional_escape, format_html
+from django.utils.functional import Promise
+from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from kaizala_console.lib import moments
 from kaizala_console.lib.phone_numbers import mask
-from kaizala_console.statuses import Status, get_status
+from kaizala_console.statuses import get_status
 
 register = template.Library()
 
@@ -96,30 +100,104 @@ def widget_kind(field: BoundField) -> str:
 
 
 @register.filter
-def status(name: str) -> Status:
-    """The word, tone and icon of a status name (see kaizala_console/statuses.py)."""
-    return get_status(str(name))
-
-
-@register.filter
 def masked_phone(number: Any) -> str:
     """A phone number (E.164) that its owner recognises and nobody else can dial: ``+91 ••••• ••203``."""
     return mask(str(number)) if number else ""
 
 
-@register.filter
-def initials(name: Any) -> str:
-    """One or two letters that stand for a name in an avatar."""
+# ---------------------------------------------------------------- Signs
+# What a page shows many of, and what has nothing inside, is a tag: a component costs ten times as much.
+
+
+@register.simple_tag
+@lru_cache(maxsize=1000, typed=True)
+def icon(name: str, label: str = "", class_: str = "") -> SafeString:
+    """An icon of the set. With a label it is read out; else it stands beside words that say the same."""
+    return format_html(
+        '<svg class="{}" width="16" height="16" {} focusable="false"><use href="{}#{}"></use></svg>',
+        f"icon {class_}".strip(),
+        format_html('role="img" aria-label="{}"', label) if label else SafeString('aria-hidden="true"'),
+        static("vendor/icons.svg"),
+        name,
+    )
+
+
+_icon = icon
+
+
+@register.simple_tag
+def logo(size: int = 28) -> SafeString:
+    """The console's own."""
+    return format_html('<img class="logo" src="{}" alt="" width="{}" height="{}">', static("img/logo.svg"), size, size)
+
+
+@register.simple_tag
+def pill(status: str, word: str | Promise = "", tone: str = "", icon: str = "") -> SafeString:
+    """A status as a word with its tone and icon (kaizala_console/statuses.py), each of which may be another."""
+    row = get_status(str(status))
+    html = '<span class="pill tone-{}">{}<span>{}</span></span>'
+    return format_html(html, tone or row.tone, _icon(icon or row.icon), word or row.word)
+
+
+@register.simple_tag
+def avatar(name: Any, size: int = 32) -> SafeString:
+    """One or two letters that stand for a name. The tone is the same for the same name."""
     words = [word for word in str(name or "").split() if word[0].isalnum()]
-    if not words:
-        return "?"
-    return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
+    letters = (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper() if words else "?"
+    tone = ("live", "waiting", "soon", "ended")[sum(str(name or "").encode()) % 4]
+    html = '<span class="avatar semibold avatar-{} tone-{}" aria-hidden="true">{}</span>'
+    return format_html(html, size, tone, letters)
 
 
-@register.filter
-def shade(text: Any) -> str:
-    """The tone of an avatar: the same for the same text."""
-    return ("live", "waiting", "soon", "ended")[sum(str(text or "").encode()) % 4]
+@register.simple_tag
+def person_chip(name: Any, phone: str = "", href: str = "") -> SafeString:
+    """Somebody's name, a link when there is a page, and the masked number."""
+    shown = format_html('<a href="{}">{}</a>', href, name) if href else format_html("<span>{}</span>", name)
+    number = format_html(' <bdi class="person-phone">{}</bdi>', mask(str(phone))) if phone else ""
+    html = '<span class="person">{}<span class="person-words">{}{}</span></span>'
+    return format_html(html, avatar(name, 24), shown, number)
+
+
+@register.simple_tag
+def picture(src: str, size: int = 24) -> SafeString:
+    """The logo of a connector. It keeps its place while it loads."""
+    return format_html(
+        '<span class="avatar semibold avatar-{} avatar-logo" aria-hidden="true">'
+        '<img src="{}" alt="" width="{}" height="{}" loading="lazy"></span>',
+        size,
+        src,
+        size,
+        size,
+    )
+
+
+@register.simple_block_tag(end_name="endwith_logo")
+def with_logo(content: SafeString, connector: Any, size: int = 24) -> SafeString:
+    """The name of a connector with its logo in front, if it has one."""
+    if not getattr(connector, "logo_sha256", ""):
+        return content
+    address = reverse("connectors:logo_file", args=[connector.pk, connector.logo_sha256])
+    words = format_html("<span>{}</span>", content) if content else ""
+    return format_html('<span class="with-logo beside">{}{}</span>', picture(address, size), words)
+
+
+@register.simple_tag
+def spark_line(spark: Mapping[str, Any]) -> SafeString:
+    """A line of small columns (connectors/views/usage.py)."""
+    column = '<rect class="{}" x="{}" y="{}" width="{}" height="{}" rx="1"></rect>'
+    html = (
+        '<span class="spark"><svg class="spark-plot drawn-along" width="84" height="{}" role="img" aria-label="{}"'
+        ' focusable="false"><title>{}</title>{}</svg></span>'
+    )
+    columns = format_html_join(
+        "",
+        column,
+        (
+            ("spark-none" if one["none"] else "spark-calls", one["x"], one["y"], one["width"], one["height"])
+            for one in spark["columns"]
+        ),
+    )
+    return format_html(html, spark["height"], spark["words"], spark["words"], columns)
 
 
 # ---------------------------------------------------------------- Times
@@ -136,7 +214,6 @@ def as_moment(value: date | datetime | None) -> datetime | None:
     return timezone.localtime(value)
 
 
-@register.filter
 def relative(value: date | datetime | None) -> str:
     """How far a moment is from now, in one unit: "in 23 days", "5 minutes ago", "now"; years from two on."""
     moment = as_moment(value)
@@ -167,36 +244,43 @@ def mail_address(value: str) -> SafeString:
 
 
 @register.filter
-def exact(value: date | datetime | None) -> str:
-    """A moment to the minute with its zone: "17 Dec 2026, 14:05 IST"."""
-    moment = as_moment(value)
-    return moments.exact(moment) if moment else ""
-
-
-@register.filter
-def iso(value: date | datetime | None) -> str:
-    moment = as_moment(value)
-    return moment.isoformat(timespec="seconds") if moment else ""
-
-
-@register.filter
 def moment(value: date | datetime | None, shape: str = "exact") -> SafeString:
-    """The element of ``<c-time>``, also for a sentence that is translated as a whole. Hovering says the exact moment.
+    """A moment in words; hovering says exactly when it is: "17 Dec 2026, 14:05 IST".
 
     ``shape`` is ``exact``, ``relative`` ("in 23 days") or ``both``; static/js/console.js looks at it.
     """
-    if not value:
+    at = as_moment(value)
+    if at is None:
         return SafeString("")
-    words: str = {"exact": exact, "relative": relative, "both": _both}[shape](value)
+    exact = moments.exact(at)
+    words: str = exact if shape == "exact" else relative(at)
+    if shape == "both":
+        words = format_html('{} <span class="moment-exact">({})</span>', words, exact)
     html = '<time class="moment" datetime="{}" title="{}" data-moment="{}">{}</time>'
-    return format_html(html, iso(value), exact(value), shape, words)
-
-
-def _both(value: date | datetime) -> SafeString:
-    return format_html('{} <span class="moment-exact">({})</span>', relative(value), exact(value))
+    return format_html(html, at.isoformat(timespec="seconds"), exact, shape, words)
 
 
 @register.simple_tag
+def days_left(ends_at: date | datetime, compact: bool = False) -> SafeString:
+    """What is left of a life, drawn and in words."""
+    facts = days_left_facts(ends_at)
+    if facts["tone"] == "ended":
+        words = _("Ended")
+    elif facts["tone"] == "live":
+        words = _("Ends")
+    else:
+        words = format_html("{} {}", icon("hourglass"), _("Ends"))
+    return format_html(
+        '<span class="days-left tone-{}"><svg class="one-line drawn-along" width="100%" height="4" aria-hidden="true"'
+        ' focusable="false"><rect class="bar-back" width="100%" height="4" rx="2"></rect>'
+        '<rect class="bar-fill" width="{}%" height="4" rx="2"></rect></svg><span class="small">{} {}</span></span>',
+        facts["tone"],
+        facts["percent"],
+        words,
+        moment(ends_at, "relative" if compact else "both"),
+    )
+
+
 def days_left_facts(ends_at: date | datetime) -> dict[str, Any]:
     """What the days-left bar draws: the days left, as a share of a year in percent, and a tone.
 

@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 def render(source: str, **values: Any) -> str:
     """A template's text as HTML, components included."""
-    return Template(CottonCompiler().process("{% load i18n console %}" + source)).render(Context(values))
+    return Template(CottonCompiler().process("{% load i18n %}" + source)).render(Context(values))
 
 
 # ---------------------------------------------------------------- Escaping
@@ -55,14 +55,17 @@ def test_a_bound_attribute_cannot_break_out_of_its_quotes(evil: str) -> None:
 def test_words_from_people_are_escaped_everywhere() -> None:
     evil = "<b>Bot</b>"
     html = render(
-        '<c-panel title="{{ evil }}"><c-person-chip :name="evil" /><c-copy-field :value="evil" label="L" id="i" />'
+        '<c-panel title="{{ evil }}">{% person_chip evil href=evil %}{% avatar evil %}{% pill "live" word=evil %}'
+        '{% picture evil %}{% icon "check" label=evil %}{% with_logo connector %}{{ evil }}{% endwith_logo %}'
+        '<c-copy-field :value="evil" label="L" id="i" />'
         '<c-can-cannot :can="list" :name="evil" /><c-timeline :events="events" /></c-panel>',
         evil=evil,
+        connector=None,
         list=[evil],
         events=[{"at": NOW, "sentence": evil, "who": evil, "told": [{"rows": [{"label": evil, "value": evil}]}]}],
     )
     assert "<b>" not in html
-    assert html.count("&lt;b&gt;") >= 7
+    assert html.count("&lt;b&gt;") >= 13
 
 
 # ---------------------------------------------------------------- Buttons, forms, fields
@@ -105,7 +108,7 @@ def test_the_error_summary_leads_to_each_field_that_is_wrong() -> None:
 
 
 def test_a_person_is_shown_with_a_number_that_nobody_else_can_dial() -> None:
-    html = render('<c-person-chip name="Ravi Kumar" phone="+919876543203" />')
+    html = render('{% person_chip "Ravi Kumar" phone="+919876543203" %}')
     assert "9876543203" not in html.replace(" ", "")
     assert "203" in html
 

@@ -37,7 +37,7 @@ def test_a_moment_is_told_from_now(time_machine: Any, delta: timedelta, words: s
 def test_a_moment_has_its_exact_time_with_the_zone_beside_it(time_machine: Any, settings: Any) -> None:
     settings.TIME_ZONE = "Asia/Kolkata"
     time_machine.move_to(NOW, tick=False)
-    html = render('<c-time :at="at" format="both" />', at=NOW + timedelta(days=23, minutes=-205))
+    html = render('{{ at|moment:"both" }}', at=NOW + timedelta(days=23, minutes=-205))
     assert 'title="17 Dec 2026, 14:05 IST"' in html
     assert 'datetime="2026-12-17T14:05:00+05:30"' in html
     assert "in 23 days" in html

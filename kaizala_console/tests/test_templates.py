@@ -38,9 +38,9 @@ def test_the_files_icons_and_states_that_templates_name_are_there() -> None:
     for text in templates().values():
         files = re.findall(r"""\{%\s*static\s+['"]([^'"]+)['"]\s*%}""", text)
         missing += [name for name in files if not finders.find(name)]
-        missing += set(re.findall(r"""<c-icon[^>]*\sname="([a-z-]+)\"""", text)) - icons
+        missing += set(re.findall(r"""\{% icon "([a-z-]+)\"""", text)) - icons
         missing += set(re.findall(r"""<c-button[^>]*\sicon="([a-z-]+)\"""", text)) - icons
-        missing += set(re.findall(r"""<c-pill[^>]*\sstatus="([a-z-]+)\"""", text)) - set(STATUSES)
+        missing += set(re.findall(r"""\{% pill "([a-z-]+)\"""", text)) - set(STATUSES)
         for name in re.findall(r"""<c-empty-state[^>]*\sdrawing="([a-z-]+)\"""", text):
             missing += [] if (STATIC / "img" / f"empty-{name}.svg").exists() else [name]
     assert missing == []
