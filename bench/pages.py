@@ -21,7 +21,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from bench.__main__ import ROOT, console, free_port
+from bench.servers import ROOT, console, free_port
 
 BUDGET_KB = 150
 # The API's viewer, Swagger UI, is fetched on its own page alone (ADR 0055).

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.__main__ import ROOT, console, free_port
+from bench.servers import ROOT, console, free_port
 
 REFUSED = (401, 403)  # the second for what was taken out of the permissions
 WARM_SECONDS = 0.4

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.__main__ import ROOT, console, free_port
+from bench.servers import ROOT, console, free_port
 
 SLOW_SECONDS = 5.0
 CONNECTORS, WEBHOOKS = 5, 50
