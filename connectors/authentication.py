@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from uuid import UUID
 
+from django.db import models
 from django.db.models import F, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import translation
@@ -26,13 +26,33 @@ from kaizala_console.api import endpoint
 from kaizala_console.api.errors import PermanentRedirect, TokenInvalid
 from kaizala_console.api.headers import access_token
 from kaizala_console.lib import clock
+from kaizala_console.lib.prepared import Parameter, Prepared
 
-# Put together once, and narrowed to a primary key alone: building a query costs more than running it, so what decides
-# is compared in Python, on rows that one statement has read.
-_ROWS = RefreshToken.objects.select_related("grant__person", "grant__connector__organisation").annotate(
-    granter_is_active=F("grant__granted_by__is_active"),
-    person_name=name_expression(OuterRef("grant__connector__organisation_id"), "grant__person_id"),
-)
+
+def _select_rows(pk: Parameter) -> QuerySet[RefreshToken]:
+    """Narrowed to a primary key alone: what decides is compared in Python, on rows that one statement has read."""
+    return (
+        RefreshToken.objects.filter(pk=pk)
+        .select_related("grant__person", "grant__connector__organisation")
+        .annotate(
+            granter_is_active=F("grant__granted_by__is_active"),
+            person_name=name_expression(OuterRef("grant__connector__organisation_id"), "grant__person_id"),
+        )
+    )
+
+
+def _select_rows_with_bot(pk: Parameter, bot_id: Parameter) -> QuerySet[RefreshToken]:
+    """As `_select_rows`, with the bot, which must be its connector's and not deleted."""
+    bots = "grant__connector__bots"
+    return (
+        _select_rows(pk)
+        .filter(**{f"{bots}__pk": bot_id, f"{bots}__removed_at": None})
+        .annotate(bot_id=F(f"{bots}__pk"), bot_name=F(f"{bots}__name"), bot_picture_url=F(f"{bots}__picture_url"))
+    )
+
+
+_ROW = Prepared(_select_rows, pk=models.BigIntegerField())
+_ROW_WITH_BOT = Prepared(_select_rows_with_bot, pk=models.BigIntegerField(), bot_id=models.UUIDField())
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +104,12 @@ def get_access_context(token: str) -> AccessContext:
     claims = token_format.read_access_token(token)
     if claims is None or claims.expires_at <= now:
         raise TokenInvalid
-    rows = _ROWS if claims.bot_id is None else _list_rows(claims.bot_id)
-    try:
-        row: Any = rows.get(pk=claims.refresh_token_id)
-    except RefreshToken.DoesNotExist:
-        raise TokenInvalid from None
+    if claims.bot_id is None:
+        row: Any = _ROW.first(pk=claims.refresh_token_id)
+    else:
+        row = _ROW_WITH_BOT.first(pk=claims.refresh_token_id, bot_id=claims.bot_id)
+    if row is None:
+        raise TokenInvalid
     grant, connector = row.grant, row.grant.connector
     grant.person.name = row.person_name
     accepted = (
@@ -115,14 +136,6 @@ def get_access_context(token: str) -> AccessContext:
         scopes=frozenset(held if bot is None else permissions.list_bot_scopes(held)),
         refresh_token_id=row.pk,
         bot=bot,
-    )
-
-
-def _list_rows(bot_id: UUID) -> QuerySet[RefreshToken]:
-    """As `_ROWS`, with the bot, which must be its connector's and not deleted; still one SELECT."""
-    bots = "grant__connector__bots"
-    return _ROWS.filter(**{f"{bots}__pk": bot_id, f"{bots}__removed_at": None}).annotate(
-        bot_id=F(f"{bots}__pk"), bot_name=F(f"{bots}__name"), bot_picture_url=F(f"{bots}__picture_url")
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from django.utils.functional import Promise
 from django.utils.text import format_lazy
@@ -144,6 +145,16 @@ def list_labels(permissions: Iterable[Permission]) -> list[str]:
 def list_scopes(permissions: Iterable[Permission]) -> list[str]:
     """Every scope that these permissions stand for, in the order of protocol §5."""
     return [scope for permission in sort_permissions(permissions) for scope in SCOPES[permission]]
+
+
+@lru_cache(maxsize=4096)
+def hold_scopes(allowed: frozenset[Permission], asked: str, most: frozenset[Permission], bits: int) -> tuple[str, ...]:
+    """The scopes of `allowed` that were `asked` for (spaces between; "" is all) and that `most` holds, in that order.
+
+    `bits` narrow them down once more.
+    """
+    wanted = (frozenset(asked.split()) if asked else PERMISSION_OF.keys()) & from_bits(bits)
+    return tuple(scope for scope in list_scopes(allowed & most) if scope in wanted)
 
 
 def get_permissions(held: Iterable[str]) -> frozenset[Permission]:

@@ -7,10 +7,10 @@ Every group that is returned carries `role`, the wire's spelling of what the ask
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, UUIDField, Value, When
 from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.record import Actor
@@ -26,6 +26,7 @@ from groups.models.hierarchy import reached
 from kaizala_console.api.errors import GroupNotReachable
 from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
+from kaizala_console.lib.prepared import Parameter, Prepared
 
 Role = Membership.Role
 TARGET: Final = "group:"
@@ -68,7 +69,7 @@ def reach(caller: AccessContext, group_id: str | UUID, *, role: Role = Role.MEMB
     the group as a member only and an admin is asked for.
     """
     key = ids.parse_guid(group_id)
-    found = None if key is None else _reached(caller.grant, key, caller.bot).first()
+    found = None if key is None else _find_reached(caller.grant, key, caller.bot)
     if found is None:
         raise GroupNotReachable
     if role == Role.ADMIN and found.role != Role.ADMIN:
@@ -144,7 +145,7 @@ def reach_members(caller: AccessContext, group_id: str | UUID) -> Group:
 def token_access(grant: Grant, group_id: str, bot: Bot | None = None) -> TokenAccess | None:
     """What a grant's tokens (a bot's, if one is given) may do in a group; None when they do not reach it."""
     key = ids.parse_guid(group_id)
-    found = None if key is None else _reached(grant, key, bot).first()
+    found = None if key is None else _find_reached(grant, key, bot)
     if found is None:
         return None
     is_admin = found.role == Role.ADMIN
@@ -167,17 +168,45 @@ def _with_bot(groups: GroupQuerySet, bot: Bot | None) -> GroupQuerySet:
     """Of these groups, those that the bot was added to; all of them without a bot."""
     if bot is None:
         return groups
-    return groups.filter(Exists(GroupBot.objects.filter(group_id=OuterRef("pk"), bot_id=bot.pk)))
+    return groups.filter(_has(bot))
 
 
-def _reached(grant: Grant, key: UUID, bot: Bot | None) -> GroupQuerySet:
-    if grant.kind != Grant.Kind.GROUP:
-        return _with_bot(_reached_by_person(grant).filter(pk=key), bot)
+def _has(bot: Bot) -> Exists:
+    """Whether the bot was added to a group, for a query of groups."""
+    return Exists(GroupBot.objects.filter(group_id=OuterRef("pk"), bot_id=bot.pk))
+
+
+def _find_reached(grant: Grant, key: UUID, bot: Bot | None) -> Group | None:
+    """The group with this id, with its `role`, when the grant's tokens reach it: a bot's, if one is given."""
+    if grant.kind == Grant.Kind.GROUP:
+        select, values = _BY_GROUP_TOKEN, {"grant_id": grant.pk, "key": key}
+    else:
+        standing = _get_holder_state(grant)
+        if standing.is_over:
+            return None
+        select, values = _BY_MEMBERSHIP, {"person_id": grant.person_id, "key": key}
+        if standing.administers is not None:
+            select, values = _BY_ORGANISATION, values | {"administers": standing.administers}
+    return select.first(**values) if bot is None else select.queryset(**values).filter(_has(bot)).first()
+
+
+def _select_by_group_token(grant_id: Parameter, key: Parameter) -> GroupQuerySet:
     # Upwards from the group: a few levels, however many groups stand under the token's own.
     line = reached(Group.objects.filter(pk=key), "up")
-    granted = GroupGrant.objects.filter(grant_id=grant.pk, group_id__in=line)
-    groups = Group.objects.present().filter(Exists(granted), pk=key).carrying(role=Value(Role.ADMIN.value))
-    return _with_bot(groups, bot)
+    granted = GroupGrant.objects.filter(grant_id=grant_id, group_id__in=line)
+    return Group.objects.present().filter(Exists(granted), pk=key).carrying(role=Value(Role.ADMIN.value)).order_by()
+
+
+def _select_by_membership(person_id: Parameter, key: Parameter, administers: Parameter | None = None) -> GroupQuerySet:
+    memberships = Membership.objects.filter(person_id=person_id, group_id=key)
+    return _list_by_membership(memberships, administers).filter(pk=key).order_by()
+
+
+_BY_GROUP_TOKEN: Final = Prepared(_select_by_group_token, grant_id=UUIDField(), key=UUIDField())
+_BY_MEMBERSHIP: Final = Prepared(_select_by_membership, person_id=UUIDField(), key=UUIDField())
+_BY_ORGANISATION: Final = Prepared(
+    _select_by_membership, person_id=UUIDField(), key=UUIDField(), administers=UUIDField()
+)
 
 
 def _reached_by_person(grant: Grant) -> GroupQuerySet:
@@ -200,23 +229,24 @@ class _HolderState:
 
 
 def _get_holder_state(grant: Grant) -> _HolderState:
-    holder = (
-        VerifiedPhone.objects.active()
-        .filter(person_id=grant.person_id)
-        .values("user_id", "user__is_active", "user__is_organisation_admin", "user__organisation_id")
-        .first()
-    )
+    holder = _HOLDER.first(person_id=grant.person_id)
     if holder is None:
         return _HolderState()
-    if holder["user_id"] != grant.granted_by_id or not holder["user__is_active"]:
+    user_id, is_active, is_organisation_admin, organisation_id = holder
+    if user_id != grant.granted_by_id or not is_active:
         return _HolderState(is_over=True)
     confirmed = (
-        grant.confirmed_by_id is not None
-        and holder["user__is_organisation_admin"]
-        and ALL_OF_TENANT_DATA.issubset(grant.held_scopes())
+        grant.confirmed_by_id is not None and is_organisation_admin and ALL_OF_TENANT_DATA.issubset(grant.held_scopes())
     )
-    organisation_id = holder["user__organisation_id"]
     return _HolderState(organisation_id=organisation_id, administers=organisation_id if confirmed else None)
+
+
+def _select_holder(person_id: Parameter) -> QuerySet[VerifiedPhone, tuple[Any, ...]]:
+    facts = ("user_id", "user__is_active", "user__is_organisation_admin", "user__organisation_id")
+    return VerifiedPhone.objects.active().filter(person_id=person_id).order_by("pk").values_list(*facts)
+
+
+_HOLDER: Final = Prepared(_select_holder, person_id=UUIDField())
 
 
 # ---------------------------------------------------------------- People
@@ -333,7 +363,7 @@ def _with_members(group: Group) -> Group:
     return group
 
 
-def _list_by_membership(memberships: QuerySet[Membership], administers: UUID | None) -> GroupQuerySet:
+def _list_by_membership(memberships: QuerySet[Membership], administers: UUID | Parameter | None) -> GroupQuerySet:
     """The groups of these memberships, and of the organisation that is administered, with the highest role."""
     among = Q(pk__in=memberships.values("group_id"))
     as_admin = Q(pk__in=memberships.filter(role=Role.ADMIN).values("group_id"))

@@ -20,7 +20,6 @@ from typing import Any, Final
 import structlog
 from celery import Celery, signals
 from celery.beat import PersistentScheduler
-from django.conf import settings
 from django.core.cache import cache
 from kombu.exceptions import ChannelError
 from kombu.transport import TRANSPORT_ALIASES, filesystem
@@ -100,12 +99,6 @@ def collect_beat_schedule(sender: Celery, **kwargs: Any) -> None:
 @app.task(name="kaizala_console.heartbeat", soft_time_limit=15, time_limit=20)
 def heartbeat(*, queue: str = "celery", **kwargs: Any) -> None:
     cache.set(_SEEN + queue, clock.now().timestamp(), timeout=None)
-
-
-@signals.worker_init.connect
-def connect_without_a_pool(**kwargs: Any) -> None:
-    """A process of the worker does one task at a time, so it needs one connection and no pool."""
-    settings.DATABASES["default"]["OPTIONS"].pop("pool", None)
 
 
 @signals.worker_init.connect

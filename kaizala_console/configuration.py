@@ -88,10 +88,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def database_settings(url: str, pool_size: int, embedded: Path) -> dict[str, Any]:
-    """PostgreSQL with Django's pool when there is a URL; else SQLite in WAL mode, which takes its write lock at BEGIN.
+def database_settings(url: str, embedded: Path) -> dict[str, Any]:
+    """PostgreSQL when there is a URL, each thread with a connection of its own; else SQLite in WAL mode.
 
-    Without IMMEDIATE two transactions that read before they write end in "database is locked", however long they wait.
+    SQLite takes its write lock at BEGIN: without IMMEDIATE two transactions that read before they write end in
+    "database is locked", however long they wait.
     """
     if not url:
         return {
@@ -115,12 +116,12 @@ def database_settings(url: str, pool_size: int, embedded: Path) -> dict[str, Any
         "PASSWORD": unquote(parts.password or ""),
         "HOST": unquote(parts.hostname or ""),
         "PORT": str(parts.port or ""),
-        "CONN_MAX_AGE": 0,  # a pool refuses any other
+        "CONN_MAX_AGE": None,  # statements stay prepared as long as a connection is open
         "OPTIONS": {
             # To compile a statement takes PostgreSQL longer than any page's statement runs (docs/adr/0064).
             "options": "-c jit=off",
             **dict(parse_qsl(parts.query)),
-            "pool": {"min_size": 1, "max_size": pool_size, "timeout": 10},
+            "prepare_threshold": 0,  # of statements that are prepared at all (lib/prepared.py)
         },
     }
 

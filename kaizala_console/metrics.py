@@ -52,12 +52,15 @@ class MetricsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         began = time.perf_counter()
         response = self.get_response(request)
-        route = _get_route(request)
-        method = request.method if request.method in _METHODS else "other"
-        REQUESTS.labels(route, method, str(response.status_code)).inc()
-        SECONDS.labels(route).observe(time.perf_counter() - began)
-        _snapshots.add("snapshot", None)
+        count_request(_get_route(request), request.method or "", response.status_code, time.perf_counter() - began)
         return response
+
+
+def count_request(route: str, method: str, status: int, seconds: float) -> None:
+    """Count one answer of this process."""
+    REQUESTS.labels(route, method if method in _METHODS else "other", str(status)).inc()
+    SECONDS.labels(route).observe(seconds)
+    _snapshots.add("snapshot", None)
 
 
 def _get_route(request: HttpRequest) -> str:

@@ -69,8 +69,7 @@ ENCRYPTION_KEYS = env.key_list(
 
 DATABASE_URL = env.url("DATABASE_URL", schemes=("postgresql", "postgres"))
 SANDBOX_ON_POSTGRESQL = env.flag("SANDBOX_ON_POSTGRESQL")  # for trials and tests
-DATABASE_POOL_SIZE = env.number("DATABASE_POOL_SIZE", 4, minimum=1)  # connections a process
-DATABASES = {"default": configuration.database_settings(DATABASE_URL, DATABASE_POOL_SIZE, DATA_DIR / "console.sqlite3")}
+DATABASES = {"default": configuration.database_settings(DATABASE_URL, DATA_DIR / "console.sqlite3")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss"))

@@ -4,17 +4,23 @@ What stands before Django must hold under any server that is started by hand. An
 UTF-8, whatever Content-Type says: it would read that header before our middlewares.
 """
 
+import io
 import os
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
+from django.http import HttpResponse
 from django.utils.http import parse_header_parameters
 
+from kaizala_console.api import responses
 from kaizala_console.api.errors import InvalidParameters
+from kaizala_console.api.middleware import ApiMiddleware
 from kaizala_console.configuration import is_loopback
+from kaizala_console.lib import request_context
 from kaizala_console.lib.client_address import is_in
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kaizala_console.settings")
@@ -99,6 +105,36 @@ def with_a_short_content_type(inner: Application) -> Application:
     return guarded
 
 
+def with_the_quick_exchange(inner: Application) -> Application:
+    """Answers a plain success of `GET /v1/accessToken` by itself; all else goes on to Django (ADR 0080)."""
+    headers = {scheme: get_plain_headers(scheme) for scheme in ("http", "https")}
+
+    def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != quick_exchange.PATH or environ["REQUEST_METHOD"] != "GET":
+            return inner(environ, start_response)
+        began, scheme = time.perf_counter(), environ["wsgi.url_scheme"]
+        if settings.SECURE_SSL_REDIRECT and scheme != "https":
+            return inner(environ, start_response)
+        body = quick_exchange.answer(environ)
+        if body is None:
+            return inner(environ, start_response)
+        if settings.METRICS_TOKEN:
+            metrics.count_request(token_exchange.PATH, "GET", 200, time.perf_counter() - began)
+        own = ("X-Request-ID", request_context.read_request_id(environ)), ("Content-Length", str(len(body)))
+        start_response("200 OK", [*headers[scheme], *own])
+        return [body]
+
+    return guarded
+
+
+def get_plain_headers(scheme: str) -> list[tuple[str, str]]:
+    """Those that every JSON answer of the wire has alike, as its middleware adds them."""
+    request = WSGIRequest({"REQUEST_METHOD": "GET", "wsgi.url_scheme": scheme, "wsgi.input": io.BytesIO()})
+    response = HttpResponse(content_type=responses.CONTENT_TYPE)
+    finished = ApiMiddleware(lambda _request: response).finish(request, response, "")
+    return [(name, value) for name, value in finished.items() if name not in ("X-Request-ID", "Content-Length")]
+
+
 class Utf8Request(WSGIRequest):
     """Reads addresses and forms as UTF-8, as they are written.
 
@@ -114,8 +150,15 @@ class Utf8Request(WSGIRequest):
 
 
 handler = get_wsgi_application()
+
+# These need the apps.
+from connectors.services import token_exchange  # noqa: E402
+from connectors.token_service import quick_exchange  # noqa: E402
+from kaizala_console import metrics  # noqa: E402
+
 handler.request_class = Utf8Request
 application = with_a_whole_answer(with_a_short_content_type(handler))
+application = with_the_quick_exchange(application)
 application = with_the_scheme_of_the_proxy(application, settings.TRUSTED_PROXIES)
 if settings.SANDBOX:
     application = for_this_machine_only(application)

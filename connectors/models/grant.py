@@ -177,21 +177,13 @@ class Grant(models.Model):
 
     def allowed_scopes(self) -> list[str]:
         """What was allowed: all of its permissions, or what a program asked for of them."""
-        whole = scopes.list_scopes(self.permissions)
-        if not self.scope:
-            return whole
-        asked = frozenset(self.scope.split())
-        return [scope for scope in whole if scope in asked]
+        whole = frozenset(self.permissions)
+        return list(scopes.hold_scopes(whole, self.scope, whole, EVERY_SCOPE))
 
     def held_scopes(self) -> list[str]:
         """What its tokens may do: what was allowed, cut down to the connector's own permissions. Asks the connector."""
-        held = self.allowed_scopes()
-        if not self.permissions <= self.connector.permissions:
-            held = [scope for scope in held if scopes.PERMISSION_OF[scope] in self.connector.permissions]
-        if self.scope_bits == EVERY_SCOPE:
-            return held
-        narrowed_to = scopes.from_bits(self.scope_bits)
-        return [scope for scope in held if scope in narrowed_to]
+        of_connector = frozenset(self.connector.permissions)
+        return list(scopes.hold_scopes(frozenset(self.permissions), self.scope, of_connector, self.scope_bits))
 
     @property
     def is_of_deactivated_user(self) -> bool:

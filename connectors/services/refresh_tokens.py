@@ -173,18 +173,19 @@ def _context(handoff_id: bytes) -> bytes:
 WHOLE_DAYS_FROM = 10
 
 
-def get_successor_start(token: RefreshToken) -> dt.datetime:
-    """From when on there is a successor: 90 % of the token's life, in whole days (328 of 365)."""
-    life = token.expires_at - token.issued_at
+def get_successor_start(issued_at: dt.datetime, expires_at: dt.datetime) -> dt.datetime:
+    """From when on a token has a successor: 90 % of its life, in whole days (328 of 365)."""
+    life = expires_at - issued_at
     part = life * settings.REFRESH_SUCCESSOR_FROM
     if life >= dt.timedelta(days=WHOLE_DAYS_FROM):
         part = dt.timedelta(days=math.floor(part / dt.timedelta(days=1)))
-    return token.issued_at + part
+    return issued_at + part
 
 
 def can_have_successor(token: RefreshToken, grant: Grant, at: dt.datetime) -> bool:
     """Near the end of the token's life, unless the grant ends with it: then there is nothing to go on to."""
-    return at >= get_successor_start(token) and (grant.ends_at is None or grant.ends_at > token.expires_at)
+    goes_on = grant.ends_at is None or grant.ends_at > token.expires_at
+    return goes_on and at >= get_successor_start(token.issued_at, token.expires_at)
 
 
 @sensitive_variables("credential")

@@ -88,7 +88,7 @@ def mint(
     """
     now, grant, connector = at, token.grant, token.grant.connector
     grant.scope_bits = token_format.EVERY_SCOPE if narrowed_to is None else permissions.to_bits(narrowed_to)
-    expires_at = _get_access_end(token, grant, now)
+    expires_at = get_access_end(now, token.expires_at, grant.ends_at)
     access_token = token_format.mint_access_token(
         refresh_token_id=token.pk,
         grant_id=grant.pk,
@@ -224,11 +224,11 @@ def explain_refusal(token: RefreshToken, now: dt.datetime) -> str:
     return ""
 
 
-def _get_access_end(token: RefreshToken, grant: Grant, now: dt.datetime) -> dt.datetime:
+def get_access_end(now: dt.datetime, token_ends_at: dt.datetime, grant_ends_at: dt.datetime | None) -> dt.datetime:
     """24 hours, at most until its refresh token or grant ends; cut to the millisecond, as on the wire."""
-    end = min(now + dt.timedelta(hours=settings.ACCESS_TOKEN_HOURS), token.expires_at)
-    if grant.ends_at is not None:
-        end = min(end, grant.ends_at)
+    end = min(now + dt.timedelta(hours=settings.ACCESS_TOKEN_HOURS), token_ends_at)
+    if grant_ends_at is not None:
+        end = min(end, grant_ends_at)
     return clock.from_epoch_ms(clock.epoch_ms(end))
 
 

@@ -34,7 +34,7 @@ from kaizala_console.api.compatibility import get_quirks
 from kaizala_console.api.endpoint import Call, Operation
 from kaizala_console.api.errors import Throttled
 from kaizala_console.lib import clock, rate_limit, request_context
-from kaizala_console.lib.rate_limit import Limit
+from kaizala_console.lib.rate_limit import Limit, Refusal
 from kaizala_console.lib.upsert import Upsert
 from kaizala_console.lib.write_behind import WriteBehind
 
@@ -99,14 +99,18 @@ def count(grant_id: UUID, operation: str, *, status: int, at: dt.datetime, scope
     _buffer.add(Hour(grant_id, hour, operation, scope), _outcome(status))
 
 
-def note_secret_used(secret_id: int, *, at: dt.datetime) -> None:
-    """Note that a secret has just proven its connector, and from where."""
-    _buffer.add(Used(ConnectorSecret, secret_id), Seen(at, request_context.current().client_address))
+def note_secret_used(secret_id: int, *, at: dt.datetime, address: str | None = None) -> None:
+    """Note that a secret has just proven its connector, and from where: the request's address unless one is given."""
+    _note_used(Used(ConnectorSecret, secret_id), at, address)
 
 
-def note_token_used(refresh_token_id: int, *, at: dt.datetime) -> None:
-    """Note that a refresh token, or an access token of it, was used, and from where."""
-    _buffer.add(Used(RefreshToken, refresh_token_id), Seen(at, request_context.current().client_address))
+def note_token_used(refresh_token_id: int, *, at: dt.datetime, address: str | None = None) -> None:
+    """As `note_secret_used`, of a refresh token, or an access token of it."""
+    _note_used(Used(RefreshToken, refresh_token_id), at, address)
+
+
+def _note_used(used: Used, at: dt.datetime, address: str | None) -> None:
+    _buffer.add(used, Seen(at, request_context.current().client_address if address is None else address))
 
 
 def flush() -> int:
@@ -278,11 +282,16 @@ def check_exchange_rate_limit(connector: Connector) -> None:
     Exchanges have their own counter: a program that has spent the minute's calls can still renew a token, and one that
     fetches a token for every call is refused before it affects the others of its organisation.
     """
-    most = settings.THROTTLE_CONNECTOR_PER_MINUTE
-    refusal = rate_limit.hit(Limit(f"exchange:{connector.pk}", most)) if most else None
+    refusal = count_exchange(connector.pk)
     if refusal is not None:
-        message = _OF_EXCHANGES.format(most=most, hours=settings.ACCESS_TOKEN_HOURS)
+        message = _OF_EXCHANGES.format(most=refusal.limit.most, hours=settings.ACCESS_TOKEN_HOURS)
         raise Throttled(message, retry_after=refusal.retry_after)
+
+
+def count_exchange(connector_id: UUID) -> Refusal | None:
+    """Count an exchange, unless it is one too many; what is refused does not count."""
+    most = settings.THROTTLE_CONNECTOR_PER_MINUTE
+    return rate_limit.hit(Limit(f"exchange:{connector_id}", most)) if most else None
 
 
 def get_rate_limit_usage(connector: Connector) -> RateLimitUsage:

@@ -19,6 +19,7 @@ from connectors import hooks
 from connectors.hooks import RequiredRole, TokenAccess
 from connectors.models import Bot, Connector, Grant, Webhook
 from connectors.permissions import PERMISSIONS
+from connectors.services import token_exchange
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.oauth_app import BACK, App
@@ -48,6 +49,15 @@ def program(connector: Connector, group_admin: User) -> Program:
 def owner(developer: User, browser_of: Callable[..., Client]) -> Client:
     """The browser of the connector's owner, freshly confirmed."""
     return browser_of(developer)
+
+
+@pytest.fixture(params=["ordinary", "quick"])
+def way(request: pytest.FixtureRequest, program: Program, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every exchange goes the ordinary way, or first the quick one, by a program that has used its token before."""
+    if request.param == "quick":
+        program.grant.refresh_tokens.update(first_used_at=program.grant.granted_at)
+        monkeypatch.setattr(token_exchange, "exchange", factories.exchange_quickly)
+    return str(request.param)
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from connectors.services import grants
 from connectors.tests.factories import Program
 from kaizala_console.lib import clock
 
+pytestmark = pytest.mark.usefixtures("way")
 PATH = "/v1/accessToken"
 
 
@@ -99,6 +100,7 @@ def test_an_organisation_that_has_moved_sends_its_programs_on(program: Program) 
     assert error(get(program.headers(applicationSecret="x")), 401, "Unauthenticated")
 
 
+@pytest.mark.parametrize("way", ["ordinary"], indirect=True)
 def test_the_address_of_the_first_use_is_the_programs(program: Program) -> None:
     get(program.headers(), REMOTE_ADDR="198.51.100.9")
     token = program.grant.refresh_tokens.get()

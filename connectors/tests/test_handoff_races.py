@@ -331,14 +331,14 @@ def test_a_token_that_was_ended_between_the_look_and_the_note_is_refused(
 ) -> None:
     """The unlucky moment itself: the exchange has found the token alive, and the end is committed before it goes on."""
     program = factories.make_program(factories.make_connector(developer), group_admin)
-    looked: Callable[..., Any] = token_exchange._get_access_end
+    looked: Callable[..., Any] = token_exchange.get_access_end
 
     def slowly(*arguments: Any) -> Any:
         _, ended = at_once(lambda: None, partial(ends[end], program))
         assert not isinstance(ended, ConsoleError)
         return looked(*arguments)
 
-    monkeypatch.setattr(token_exchange, "_get_access_end", slowly)
+    monkeypatch.setattr(token_exchange, "get_access_end", slowly)
     with pytest.raises(RefreshTokenRefused):
         exchange(program)
     assert RefreshToken.objects.get(pk=program.handoff.refresh_token_id).first_used_at is None

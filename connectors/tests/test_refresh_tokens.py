@@ -114,7 +114,7 @@ def test_the_successor_ends_with_its_grant(connector: Connector, group_admin: Us
 def test_ninety_percent_are_counted_in_whole_days(life: dt.timedelta, offered_after: dt.timedelta) -> None:
     issued_at = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     token = RefreshToken(issued_at=issued_at, expires_at=issued_at + life)
-    assert get_successor_start(token) == issued_at + offered_after
+    assert get_successor_start(token.issued_at, token.expires_at) == issued_at + offered_after
 
 
 def test_without_an_audit_row_none_is_made(program: Program, travel: Travel, no_audit: Callable[[], None]) -> None:

@@ -136,12 +136,14 @@ def over_http(program: Program, **headers: str) -> Any:
     return Client().get("/v1/accessToken", headers=program.headers(**headers))
 
 
+@pytest.mark.usefixtures("way")
 def test_a_program_that_hammers_the_token_service_is_told_so(limits: Any, program: Program) -> None:
     assert [over_http(program).status_code for _ in range(3)] == [200] * 3
     assert_throttled(over_http(program), "may fetch 3 access tokens a minute, and one is enough for 24 hours")
     assert throttled(program) == {"GET v1/accessToken": 1}
 
 
+@pytest.mark.usefixtures("way")
 def test_hammering_with_a_dead_refresh_token_is_throttled_too(limits: Any, program: Program) -> None:
     answers = [over_http(program, refreshToken="kzrt_dead") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [401, 401, 401, 429]
@@ -154,6 +156,7 @@ def test_a_stranger_who_knows_the_public_id_throttles_nobody(limits: Any, progra
     assert over_http(program).status_code == 200
 
 
+@pytest.mark.usefixtures("way")
 def test_who_has_spent_the_minutes_calls_can_still_renew_a_token(limits: Any, program: Program) -> None:
     assert statuses(exchange(program).access_token, 4)[3] == 429
     assert over_http(program).status_code == 200

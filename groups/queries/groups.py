@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, UUIDField
 from django.db.models.lookups import IsNull
 from django.utils.translation import gettext_lazy as _
 
@@ -29,11 +29,12 @@ from groups.models import (
 from groups.models.group import GroupQuerySet
 from groups.models.hierarchy import reached
 from groups.queries import directory
-from groups.queries.hierarchy import EMPTY, Tally, get_kept_tallies, member_count, tally_ids
+from groups.queries.hierarchy import EMPTY, KEPT, Tally, get_kept_tallies, is_out_of_date, member_count, tally_ids
 from kaizala_console.lib import bounded, clock, ids
 from kaizala_console.lib.bounded import Bounded, BoundedCount
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.pagination import Page, paginate
+from kaizala_console.lib.prepared import Parameter, Prepared
 from kaizala_console.lib.text_search import cleaned
 
 MemberRow = tuple[UUID, str, str, str, str, dt.datetime | None]
@@ -66,8 +67,21 @@ def list_named(groups: GroupQuerySet, search: str, *, offset: int, size: int) ->
 
 
 def list_one_with_tally(group: Group) -> list[tuple[Group, Tally]]:
-    """As `list_with_tallies`, for a group that `access` has given."""
-    return list_with_tallies(Group.objects.filter(pk=group.pk).carrying(role=Value(group.role)))
+    """As `list_with_tallies`, for a group that `access` has given: one statement."""
+    found = _COUNTS.first(pk=group.pk)
+    if found is None:
+        return []
+    group.sub_group_count, group.parent_group_count, is_wrong, *numbers = found
+    is_right = not is_wrong and numbers[0] is not None
+    return [(group, Tally(*numbers) if is_right else tally_ids([group.pk])[group.pk])]
+
+
+def _select_counts(pk: Parameter) -> QuerySet[Group, tuple[Any, ...]]:
+    counts = Group.objects.filter(pk=pk).with_link_counts().order_by()
+    return counts.values_list("sub_group_count", "parent_group_count", is_out_of_date(), *KEPT)
+
+
+_COUNTS: Final = Prepared(_select_counts, pk=UUIDField())
 
 
 def member_rows(group: Group) -> Iterable[MemberRow]:

@@ -207,7 +207,7 @@ class Tally:
 
 
 EMPTY: Final = Tally()
-_KEPT: Final = [f"kept_count__{field.name}" for field in fields(Tally)]
+KEPT: Final = [f"kept_count__{field.name}" for field in fields(Tally)]
 
 
 def tally_groups(groups: QuerySet[Any]) -> dict[UUID, Tally]:
@@ -239,19 +239,20 @@ def get_kept_tallies(roots: QuerySet[Any]) -> tuple[dict[UUID, Tally], list[UUID
 
     One statement, and so one moment: between two, a change could be counted and taken off the list.
     """
-    out_of_date = reached(Group.objects.filter(pk__in=GroupChange.objects.values("group_id")), "up")
-    rows = (
-        Group.objects.filter(pk__in=roots)
-        .order_by()
-        .values_list("pk", Case(When(pk__in=out_of_date, then=True), default=False), *_KEPT)
-    )
+    rows = Group.objects.filter(pk__in=roots).order_by().values_list("pk", is_out_of_date(), *KEPT)
     right, wrong = {}, []
-    for key, is_out_of_date, *numbers in rows:
-        if is_out_of_date or numbers[0] is None:
+    for key, is_wrong, *numbers in rows:
+        if is_wrong or numbers[0] is None:
             wrong.append(key)
         else:
             right[key] = Tally(*numbers)
     return right, wrong
+
+
+def is_out_of_date() -> Expression:
+    """Whether something has changed in a group, or under it, since it was counted, for a query of groups."""
+    changed = reached(Group.objects.filter(pk__in=GroupChange.objects.values("group_id")), "up")
+    return Case(When(pk__in=changed, then=True), default=False)
 
 
 def member_count() -> Expression:

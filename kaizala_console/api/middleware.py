@@ -75,7 +75,11 @@ class ApiMiddleware:
                 response = _call(request, match, segments)
             except Exception as problem:  # noqa: BLE001 (logged, and translated to the protocol's table)
                 response = self._refusal(request, problem, match).response()
-        dressed = _add_headers(request, response, here.request_id)
+        return self.finish(request, response, here.request_id)
+
+    def finish(self, request: HttpRequest, response: HttpResponseBase, request_id: str) -> HttpResponseBase:
+        """Add the headers that every answer of the wire has."""
+        dressed = _add_headers(request, response, request_id)
         return self._security.process_response(request, cast("HttpResponse", dressed))  # it touches headers alone
 
     def _hand_on(self, request: HttpRequest, match: Match) -> HttpResponseBase:

@@ -1,6 +1,6 @@
 """Where a request really comes from, when proxies stand in between."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -12,13 +12,18 @@ Network = IPv4Network | IPv6Network
 
 
 def client_address(request: HttpRequest) -> str:
-    """Return the client's IP address, or "" when the server gives none (a Unix socket).
+    """Return the client's IP address, or "" when the server gives none (a Unix socket)."""
+    return read_address(request.META)
+
+
+def read_address(environ: Mapping[str, str]) -> str:
+    """As ``client_address``, of what the server says of a request.
 
     ``X-Forwarded-For`` is believed only when the peer is in ``settings.TRUSTED_PROXIES`` (a list of CIDRs),
     and then from the right: each proxy appends the address it saw, so the right-most one that is not itself a
     trusted proxy is the last that cannot be forged. An entry that is no address ends the search there.
     """
-    peer = request.META.get("REMOTE_ADDR") or ""
+    peer = environ.get("REMOTE_ADDR") or ""
     trusted: list[str] = getattr(settings, "TRUSTED_PROXIES", [])
     if not trusted:
         return peer
@@ -26,7 +31,7 @@ def client_address(request: HttpRequest) -> str:
     address = _parse(peer)
     if address is None or not _within(address, networks):
         return peer
-    for hop in reversed(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")):
+    for hop in reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")):
         earlier = _parse(hop)
         if earlier is None:
             break
@@ -46,8 +51,13 @@ def get_network(address: str) -> str:
 
 def is_in(address: str, networks: Sequence[str]) -> bool:
     """Whether the address lies in one of these networks (CIDR); text that is no address lies nowhere."""
+    return _is_in(address, tuple(networks))
+
+
+@lru_cache(maxsize=1024)
+def _is_in(address: str, cidrs: tuple[str, ...]) -> bool:
     parsed = _parse(address)
-    return parsed is not None and _within(parsed, _networks(tuple(networks)))
+    return parsed is not None and _within(parsed, _networks(cidrs))
 
 
 @lru_cache(maxsize=8)

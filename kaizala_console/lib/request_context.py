@@ -5,7 +5,7 @@ may *decide* by it: rights come from arguments.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from django.http import HttpRequest
 
-from kaizala_console.lib.client_address import client_address
+from kaizala_console.lib.client_address import read_address
 
 # None that reads as one of our credentials: it is written to every log line, and to the audit trail.
 _SANE_REQUEST_ID: Final = re.compile(r"(?!.*kz[a-z]{2}_)[A-Za-z0-9][A-Za-z0-9._-]{7,127}", re.ASCII)
@@ -51,13 +51,22 @@ def use(context: RequestContext) -> Iterator[RequestContext]:
 
 def from_request(request: HttpRequest) -> RequestContext:
     """Describe ``request``: its ``X-Request-ID`` if that is sane, else a new id; address; user agent, cut short."""
-    meta = request.META
-    offered = meta.get("HTTP_X_REQUEST_ID", "")
+    return from_environ(request.META)
+
+
+def from_environ(environ: Mapping[str, str]) -> RequestContext:
+    """As ``from_request``, of what the server says of a request."""
     return RequestContext(
-        request_id=offered if _SANE_REQUEST_ID.fullmatch(offered) else uuid4().hex,
-        client_address=client_address(request),
-        user_agent=_printable(meta.get("HTTP_USER_AGENT", ""))[:_LONGEST_USER_AGENT],
+        request_id=read_request_id(environ),
+        client_address=read_address(environ),
+        user_agent=_printable(environ.get("HTTP_USER_AGENT", ""))[:_LONGEST_USER_AGENT],
     )
+
+
+def read_request_id(environ: Mapping[str, str]) -> str:
+    """Return the ``X-Request-ID`` that was sent if that is sane, else a new id."""
+    offered = environ.get("HTTP_X_REQUEST_ID", "")
+    return offered if _SANE_REQUEST_ID.fullmatch(offered) else uuid4().hex
 
 
 def _printable(text: str) -> str:

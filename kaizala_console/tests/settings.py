@@ -64,9 +64,8 @@ from kaizala_console.settings import (  # noqa: E402
 
 if DATABASE_URL:
     DATABASES["default"]["TEST"] = {"NAME": f"test_console_{RUN}"}
-    # Race tests hold a connection a thread at a common gate: of a pool of four, eight threads would wait for ever.
-    # The processes that tests start have the pool (tests/worker.py).
-    POOL = DATABASES["default"]["OPTIONS"].pop("pool")
+    # A thread of a test is soon gone, and its connection with it; processes that tests start keep theirs (worker.py).
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
     # A database that is thrown away need not survive a power cut.
     DATABASES["default"]["OPTIONS"]["options"] += " -c synchronous_commit=off"
 else:

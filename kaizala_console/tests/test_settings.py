@@ -145,7 +145,6 @@ def test_a_sandbox_runs_on_postgresql_only_when_told_so(load: Load) -> None:
     assert database["ENGINE"].endswith("postgresql")
     assert (database["USER"], database["PASSWORD"], database["PORT"]) == ("u", "p@ss", "5433")
     assert database["OPTIONS"]["sslmode"] == "disable"
-    assert database["OPTIONS"]["pool"]["max_size"] == 4
 
 
 def test_a_complete_configuration_is_production(load: Load) -> None:

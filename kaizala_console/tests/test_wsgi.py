@@ -7,7 +7,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
+from accounts.models import User
+from connectors.tests.factories import make_connector, make_program
 from kaizala_console.lib.client_address import is_in
 from kaizala_console.wsgi import application, for_this_machine_only, with_the_scheme_of_the_proxy
 
@@ -81,6 +86,42 @@ def test_a_content_type_with_very_many_parameters_is_refused_unread(path: str) -
     assert time.process_time() - began < 0.5
     assert status == "400 Bad Request"
     assert json.loads(b"".join(body))["errorCode"] == "InvalidParameters"
+
+
+@pytest.mark.django_db
+def test_the_quick_way_answers_as_django_does_and_leaves_the_rest_to_it(
+    developer: User, group_admin: User, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a web process gets requests: in the shape of PEP 3333."""
+    program = make_program(make_connector(developer), group_admin)
+    # The transaction of the test is in the connection that each request would give back at its end.
+    monkeypatch.setattr(connection, "close_if_unusable_or_obsolete", lambda: None)
+
+    def request(method: str = "GET", **other: str) -> tuple[str, dict[str, str], bytes]:
+        environ: dict[str, Any] = {"REMOTE_ADDR": "127.0.0.1", "SERVER_NAME": "localhost", "SERVER_PORT": "80"}
+        environ |= {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": "/v1/accessToken",
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(),
+        }
+        environ |= {f"HTTP_{name.upper()}": value for name, value in (program.headers() | other).items()}
+        started: list[tuple[str, dict[str, str]]] = []
+        body = application(environ, lambda status, headers: started.append((status, dict(headers))))
+        return *started[0], b"".join(body)
+
+    ordinary = request(x_request_id="trial-0001")  # the first use of a token
+    with CaptureQueriesContext(connection) as captured:
+        status, headers, body = request(x_request_id="trial-0001")
+    assert len(captured) == 1
+    assert status == "200 OK"
+    assert (status, headers) == ordinary[:2]
+    assert json.loads(body).keys() == json.loads(ordinary[2]).keys()
+    assert request("HEAD")[0] == "200 OK"
+    assert request("HEAD")[2] == b""
+    assert request(applicationSecret="wrong")[0].startswith("401")
+    settings.SECURE_SSL_REDIRECT = True
+    assert request()[0].startswith("403")
 
 
 def test_an_address_with_a_zone_is_understood() -> None:

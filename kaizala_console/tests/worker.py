@@ -3,10 +3,10 @@
 import os
 
 from kaizala_console.tests.settings import *  # noqa: F403
-from kaizala_console.tests.settings import DATABASES, POOL
+from kaizala_console.tests.settings import DATABASES
 
 DATABASES["default"]["NAME"] = os.environ["CONSOLE_TEST_DATABASE"]
-DATABASES["default"]["OPTIONS"]["pool"] = POOL
+DATABASES["default"]["CONN_MAX_AGE"] = None
 CELERY_TASK_ALWAYS_EAGER = False
 CELERY_IMPORTS = ["kaizala_console.tests.hanging"]
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"

@@ -67,11 +67,32 @@ def test_any_text_is_a_key(key: str) -> None:
     assert hit(Limit(key, 1, 3600)) is None
 
 
-def test_of_many_threads_at_once_exactly_as_many_pass_as_the_limit_says() -> None:
-    limit = Limit("threads", 25)
+@pytest.mark.parametrize("most", [25, 100, 1050])
+def test_of_many_threads_at_once_exactly_as_many_pass_as_the_limit_says(most: int) -> None:
+    limit = Limit("threads", most)
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _number: hit(limit), range(100)))
-    assert answers.count(None) == 25
+        answers = list(pool.map(lambda _number: hit(limit), range(most + 100)))
+    assert answers.count(None) == most
+
+
+def test_processes_exceed_a_limit_by_one_block_each_at_most(
+    clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worst that can be: each holds a whole block when the window in which it was taken is nearly over."""
+    limit, processes = Limit("processes", 100), [rate_limit._Blocks() for _number in range(4)]
+
+    def hit_in(blocks: rate_limit._Blocks) -> bool:
+        monkeypatch.setattr(rate_limit, "_blocks", blocks)
+        return hit(limit) is None
+
+    assert all(map(hit_in, processes))  # each has taken a block, and spent one of it
+    clock.shift(59)
+    passed = sum(hit_in(blocks) for blocks in processes for _number in range(4))
+    clock.shift(2)
+    passed += sum(hit_in(processes[0]) for _number in range(200))
+    assert 100 < passed <= 100 + len(processes) * limit.block
+    clock.shift(61)
+    assert sum(hit_in(processes[0]) for _number in range(200)) == 100  # an old block is worth nothing
 
 
 def test_while_redis_is_away_everything_passes_and_the_log_says_so_once(settings: Any) -> None:

@@ -21,6 +21,7 @@ from kaizala_console import metrics, static_files
 from kaizala_console.processes import follow_parent
 
 STOP_SECONDS = 15  # requests in flight have so long when the end is asked for
+IDLE_SECONDS = 600  # a thread that ends takes its connection to the database along
 HEAD_SECONDS = 60  # for the head of a request to arrive
 
 
@@ -44,6 +45,7 @@ class Command(BaseCommand):
             websockets=False,
             workers=settings.CONSOLE_WORKERS,
             blocking_threads=settings.CONSOLE_THREADS,
+            blocking_threads_idle_timeout=IDLE_SECONDS,
             respawn_failed_workers=True,
             workers_kill_timeout=STOP_SECONDS,
             log_level=LogLevels.error,
