@@ -14,7 +14,7 @@ from celery import signature
 from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import CharField, DateTimeField, QuerySet
 from django.urls import reverse
 
 from connectors.models import Handoff, Webhook, WebhookDelivery, WebhookEvent
@@ -23,6 +23,7 @@ from connectors.webhooks.authorization import deactivate
 from connectors.webhooks.events import Event, HandoffEvent, WebhookEventType, package_name
 from kaizala_console.lib import clock
 from kaizala_console.lib.background import after_commit
+from kaizala_console.lib.prepared import Prepared
 
 _BATCH: Final = 500
 
@@ -83,13 +84,32 @@ def _list_listening(events: Iterable[Event]) -> list[Webhook]:
     objects = {object_id for event in events for _kind, object_id in _list_objects(event)}
     if not objects:
         return []
-    return list(
+    values = {f"object_{place}": object_id for place, object_id in enumerate(sorted(objects))}
+    if len(objects) > _PREPARED_FOR:
+        return list(_select_listening(clock.now(), **values))
+    return _LISTENING[len(objects) - 1].all(at=clock.now(), **values)
+
+
+def _select_listening(at: Any, **object_ids: Any) -> QuerySet[Webhook]:
+    return (
         Webhook.objects.present()
-        .under_right(clock.now())
-        .filter(object_id__in=objects, inactive_because__in=["", *Webhook.BUFFERING_STATES])
+        .under_right(at)
+        .filter(object_id__in=list(object_ids.values()), inactive_because__in=["", *Webhook.BUFFERING_STATES])
         .select_related("grant", "connector__organisation", "connector__owner")
         .order_by("pk")
     )
+
+
+# By the number of objects: a message is about its group, an answer about its action and package too.
+_PREPARED_FOR: Final = 4
+_LISTENING: Final = [
+    Prepared(
+        _select_listening,
+        at=DateTimeField(),
+        **{f"object_{place}": CharField() for place in range(number)},
+    )
+    for number in range(1, _PREPARED_FOR + 1)
+]
 
 
 def _list_objects(event: Event) -> list[tuple[str, str]]:
