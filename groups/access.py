@@ -6,8 +6,9 @@ Every group that is returned carries `role`, the wire's spelling of what the ask
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db.models import Case, Exists, OuterRef, Q, QuerySet, UUIDField, Value, When
@@ -48,18 +49,51 @@ def list_reachable_groups(caller: AccessContext) -> GroupQuerySet:
         roots = GroupGrant.objects.filter(grant_id=caller.grant.pk).values("group_id")
         groups = Group.objects.present().within(roots).carrying(role=Value(Role.ADMIN.value))
     else:
-        groups = _reached_by_person(caller.grant)
+        reach = _get_personal_reach(caller.grant)
+        if reach is None:
+            return Group.objects.none().carrying(role=Value(Role.MEMBER.value))
+        groups = reach.select(**reach.values)
     return _with_bot(groups, caller.bot)
 
 
 def list_named_groups(caller: AccessContext) -> GroupQuerySet:
     """As `list_reachable_groups`, without the groups that a group token reaches only because they are under its own."""
+    reach = get_named_reach(caller)
+    if reach is None:
+        return Group.objects.none().carrying(role=Value(Role.MEMBER.value))
+    return _with_bot(reach.select(**reach.values), caller.bot)
+
+
+class Reach(NamedTuple):
+    """Which groups a token reaches: what selects them, and the ids that it takes. Apart, so that it can be prepared."""
+
+    select: Callable[..., GroupQuerySet]
+    values: dict[str, UUID]
+
+
+def get_named_reach(caller: AccessContext) -> Reach | None:
+    """What selects the groups of `list_named_groups` without a bot; None when there are none."""
     if caller.grant.kind == Grant.Kind.GROUP:
-        own = GroupGrant.objects.filter(grant_id=caller.grant.pk).values("group_id")
-        groups = Group.objects.present().filter(pk__in=own).carrying(role=Value(Role.ADMIN.value))
-    else:
-        groups = _reached_by_person(caller.grant)
-    return _with_bot(groups, caller.bot)
+        return Reach(_select_own, {"grant_id": caller.grant.pk})
+    return _get_personal_reach(caller.grant)
+
+
+def _get_personal_reach(grant: Grant) -> Reach | None:
+    standing = _get_holder_state(grant)
+    if standing.is_over:
+        return None
+    if standing.administers is None:
+        return Reach(_select_personal, {"person_id": grant.person_id})
+    return Reach(_select_personal, {"person_id": grant.person_id, "administers": standing.administers})
+
+
+def _select_own(grant_id: UUID | Parameter) -> GroupQuerySet:
+    own = GroupGrant.objects.filter(grant_id=grant_id).values("group_id")
+    return Group.objects.present().filter(pk__in=own).carrying(role=Value(Role.ADMIN.value))
+
+
+def _select_personal(person_id: UUID | Parameter, administers: UUID | Parameter | None = None) -> GroupQuerySet:
+    return _list_by_membership(Membership.objects.filter(person_id=person_id), administers)
 
 
 def reach(caller: AccessContext, group_id: str | UUID, *, role: Role = Role.MEMBER) -> Group:
@@ -207,13 +241,6 @@ _BY_MEMBERSHIP: Final = Prepared(_select_by_membership, person_id=UUIDField(), k
 _BY_ORGANISATION: Final = Prepared(
     _select_by_membership, person_id=UUIDField(), key=UUIDField(), administers=UUIDField()
 )
-
-
-def _reached_by_person(grant: Grant) -> GroupQuerySet:
-    standing = _get_holder_state(grant)
-    if standing.is_over:
-        return Group.objects.none().carrying(role=Value(Role.MEMBER.value))
-    return _list_by_membership(Membership.objects.filter(person_id=grant.person_id), standing.administers)
 
 
 @dataclass(frozen=True, slots=True)

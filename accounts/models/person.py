@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from kaizala_console.lib import clock, ids, phone_numbers
 
 
-def name_expression(organisation_id: UUID | models.F | None, person: str = "person_id") -> Coalesce:
+def name_expression(organisation_id: UUID | models.F | models.Expression | None, person: str = "person_id") -> Coalesce:
     """Return SQL for what an organisation calls a person, "" for none; `person` is the column of the person's id."""
     names = PersonName.objects.filter(organisation=organisation_id, person=models.OuterRef(person))
     return Coalesce(models.Subquery(names.values("name")[:1]), models.Value(""))

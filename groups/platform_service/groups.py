@@ -104,12 +104,11 @@ class GroupCreated(Answer):
 @operation(scope="groupinfo.read", query=Listing, response=GroupList, summary="List the groups that the token reaches")
 def list_groups(call: Call) -> dict[str, Any]:
     """Answers with every group that the token reaches, with all its counts."""
-    groups = (
-        access.list_reachable_groups(call.caller)
-        if call.query.fetch_all_groups
-        else access.list_named_groups(call.caller)
-    )
-    return {"groups": [to_wire(group, tally) for group, tally in queries.list_with_tallies(groups)]}
+    if call.query.fetch_all_groups:
+        found = queries.list_with_tallies(access.list_reachable_groups(call.caller))
+    else:
+        found = queries.list_named_with_tallies(call.caller)
+    return {"groups": [to_wire(group, tally) for group, tally in found]}
 
 
 @operation(

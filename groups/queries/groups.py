@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from accounts.models.person import name_expression
 from accounts.queries import name_people
+from connectors.authentication import AccessContext
 from connectors.models import Connector, Grant, RefreshToken
 from connectors.queries.connectors import with_line
 from groups import access
@@ -29,7 +31,7 @@ from groups.models import (
 from groups.models.group import GroupQuerySet
 from groups.models.hierarchy import reached
 from groups.queries import directory
-from groups.queries.hierarchy import EMPTY, KEPT, Tally, get_kept_tallies, is_out_of_date, member_count, tally_ids
+from groups.queries.hierarchy import KEPT, Tally, is_out_of_date, member_count, tally_ids
 from kaizala_console.lib import bounded, clock, ids
 from kaizala_console.lib.bounded import Bounded, BoundedCount
 from kaizala_console.lib.errors import NotFound
@@ -51,13 +53,44 @@ ONLY = {
 
 
 def list_with_tallies(groups: GroupQuerySet) -> list[tuple[Group, Tally]]:
-    """The groups by name, each with its counts: two statements, however many there are.
+    """The groups by name, each with its counts: one statement, however many there are.
 
     Three more when some have changed since they were counted last: those are counted afresh.
     """
-    counts, changed = get_kept_tallies(groups.values("pk"))
-    counts |= tally_ids(changed)
-    return [(group, counts.get(group.pk, EMPTY)) for group in groups.with_link_counts()]
+    return _with_tallies(_select_counted(groups))
+
+
+def list_named_with_tallies(caller: AccessContext) -> list[tuple[Group, Tally]]:
+    """As `list_with_tallies`, of the groups that `access.list_named_groups` gives."""
+    reach = access.get_named_reach(caller)
+    if reach is None:
+        return []
+    if caller.bot is not None:
+        return list_with_tallies(access.list_named_groups(caller))
+    return _with_tallies(_prepare_counted(reach.select, tuple(reach.values)).all(**reach.values))
+
+
+def _select_counted(groups: GroupQuerySet) -> GroupQuerySet:
+    """With what is kept of each, and whether that is out of date: one statement, and so one moment."""
+    kept: dict[str, Any] = {f"kept_{field.name}": F(f"kept_count__{field.name}") for field in fields(Tally)}
+    return groups.with_link_counts().carrying(is_out_of_date=is_out_of_date(), **kept)
+
+
+@cache
+def _prepare_counted(select: Callable[..., GroupQuerySet], names: tuple[str, ...]) -> Prepared[Group]:
+    parameters = {name: UUIDField() for name in names}
+    return Prepared(lambda **values: _select_counted(select(**values)), **parameters)
+
+
+def _with_tallies(groups: Iterable[Any]) -> list[tuple[Group, Tally]]:
+    found = list(groups)
+    changed = [group.pk for group in found if group.is_out_of_date or group.kept_level is None]
+    counts = tally_ids(changed)
+    names = [f"kept_{field.name}" for field in fields(Tally)]
+    return [
+        (group, counts[group.pk] if group.pk in counts else Tally(*(getattr(group, name) for name in names)))
+        for group in found
+    ]
 
 
 def list_named(groups: GroupQuerySet, search: str, *, offset: int, size: int) -> GroupQuerySet:
@@ -88,18 +121,25 @@ def member_rows(group: Group) -> Iterable[MemberRow]:
     """All members of the group itself, in the order in which they joined: id, role, number, name, picture, since when
     their number has been verified.
     """
+    return _MEMBERS.all(group_id=group.pk, organisation_id=group.naming_organisation_id)
+
+
+def _select_members(group_id: Parameter, organisation_id: Parameter) -> QuerySet[Membership, MemberRow]:
     return (
-        Membership.objects.filter(group=group)
+        Membership.objects.filter(group_id=group_id)
         .order_by("joined_at", "id")
         .values_list(
             "person_id",
             "role",
             "person__number",
-            name_expression(group.naming_organisation_id),
+            name_expression(organisation_id),
             "person__picture_url",
             "person__provisioned_at",
         )
     )
+
+
+_MEMBERS: Final = Prepared(_select_members, group_id=UUIDField(), organisation_id=UUIDField())
 
 
 def subscriber_page(group: Group, *, search: str = "", cursor: str | None = None, size: int = 50) -> Page[Subscription]:

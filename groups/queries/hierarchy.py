@@ -234,21 +234,6 @@ def tally_ids(group_ids: Collection[UUID]) -> dict[UUID, Tally]:
     return {key: counted.get(key, EMPTY) for key in keys}
 
 
-def get_kept_tallies(roots: QuerySet[Any]) -> tuple[dict[UUID, Tally], list[UUID]]:
-    """What is kept of the groups whose ids `roots` selects; and the groups of which it may be out of date, or nothing.
-
-    One statement, and so one moment: between two, a change could be counted and taken off the list.
-    """
-    rows = Group.objects.filter(pk__in=roots).order_by().values_list("pk", is_out_of_date(), *KEPT)
-    right, wrong = {}, []
-    for key, is_wrong, *numbers in rows:
-        if is_wrong or numbers[0] is None:
-            wrong.append(key)
-        else:
-            right[key] = Tally(*numbers)
-    return right, wrong
-
-
 def is_out_of_date() -> Expression:
     """Whether something has changed in a group, or under it, since it was counted, for a query of groups."""
     changed = reached(Group.objects.filter(pk__in=GroupChange.objects.values("group_id")), "up")
