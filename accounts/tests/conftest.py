@@ -19,6 +19,7 @@ from accounts.tests.factories import make_user
 from accounts.tests.office365_server import Office365
 from accounts.tests.pins import Prove
 from accounts.tests.twilio_server import FakeTwilio
+from kaizala_console.dashboard.pending_actions import Waiting
 
 
 @pytest.fixture
@@ -107,4 +108,4 @@ def office365(settings: Settings) -> Iterator[Office365]:
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without what is asked for each page's menu."""
-    monkeypatch.setattr("kaizala_console.dashboard.pending_actions.list_pending_actions", lambda _user: [])
+    monkeypatch.setattr("kaizala_console.dashboard.pending_actions.count_waiting", lambda _user: Waiting())

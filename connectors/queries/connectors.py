@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import (
+    BigIntegerField,
     BooleanField,
     Case,
     DateTimeField,
@@ -43,6 +44,7 @@ from kaizala_console.lib import clock, ids
 from kaizala_console.lib.bounded import Bounded, BoundedCount
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.pagination import Page, paginate
+from kaizala_console.lib.prepared import Prepared
 from kaizala_console.lib.text_search import cleaned
 
 PAGE_SIZE: Final = 25
@@ -144,8 +146,12 @@ def get_farthest(user: User) -> Any:
 
     Among the first that were made: who owns a hundred connectors is at no first step.
     """
-    first = list_own_connectors(user).order_by("created_at", "id").values("pk")[:FIRST]
-    now, mine = clock.now(), OuterRef("pk")
+    return _FARTHEST.first(user_id=user.pk, now=clock.now())
+
+
+def _select_farthest(user_id: Any, now: Any) -> QuerySet[Connector]:
+    first = Connector.objects.present().owned_by(user_id).order_by("created_at", "id").values("pk")[:FIRST]
+    mine = OuterRef("pk")
     handoffs = Handoff.objects.filter(connector=mine).order_by("-made_at", "-id")
     waiting = Handoff.objects.waiting().filter(connector=mine, expires_at__gt=now).order_by("-expires_at")
     used = RefreshToken.objects.filter(connector=mine, first_used_at__isnull=False)
@@ -160,9 +166,11 @@ def get_farthest(user: User) -> Any:
             works_since=Subquery(used.order_by("first_used_at").values("first_used_at")[:1]),
             asked=Subquery(asked.values("pk")[:1]),
         )
-        .order_by(F("works_since").asc(nulls_last=True), "-claimed", "-granted", "-created_at", "-id")
-        .first()
+        .order_by(F("works_since").asc(nulls_last=True), "-claimed", "-granted", "-created_at", "-id")[:1]
     )
+
+
+_FARTHEST: Final = Prepared(_select_farthest, user_id=BigIntegerField(), now=DateTimeField())
 
 
 def list_names(user: User, *, but: Connector | None = None) -> set[str]:
@@ -336,9 +344,9 @@ def get_handoff_page(
     return replace(page, items=[rows[handoff.pk] for handoff in page.items])
 
 
-def list_waiting_handoffs(user: User) -> QuerySet[Handoff]:
-    """What can be claimed now of own connectors, the one that expires first in front."""
-    found = Handoff.objects.waiting().filter(filter_own(user), expires_at__gt=clock.now())
+def list_waiting_handoffs(user: User, *, at: Any = None) -> QuerySet[Handoff]:
+    """What can be claimed now, or at `at`, of own connectors, the one that expires first in front."""
+    found = Handoff.objects.waiting().filter(filter_own(user), expires_at__gt=at or clock.now())
     return with_both_sides(found).order_by("expires_at", "id")
 
 
@@ -404,12 +412,12 @@ def get_own_handoff(user: User, handoff_id: UUID) -> Handoff:
 SOON: Final = dt.timedelta(days=30)
 
 
-def list_ending_tokens(user: User) -> QuerySet[RefreshToken]:
-    """Live tokens of own connectors that end within a month, the next in front.
+def list_ending_tokens(user: User, *, at: Any = None, until: Any = None) -> QuerySet[RefreshToken]:
+    """Live tokens of own connectors that end within a month, or are live at `at` and end by `until`; the next in front.
 
     Left out are those whose successor is in use, and those with a waiting handoff, which has its own notice.
     """
-    now = clock.now()
+    now = at or clock.now()
     waiting = Handoff.objects.waiting().filter(grant_id=OuterRef("grant_id"), expires_at__gt=now)
     return (
         RefreshToken.objects.live(now)
@@ -417,7 +425,7 @@ def list_ending_tokens(user: User) -> QuerySet[RefreshToken]:
         .filter(
             ~Exists(waiting),
             filter_own(user),
-            expires_at__lte=now + SOON,
+            expires_at__lte=until or now + SOON,
             grant__revoked_at__isnull=True,
         )
         .select_related("grant__connector")

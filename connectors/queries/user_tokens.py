@@ -57,9 +57,9 @@ def get_waiting_request(connector: Connector, person: Person) -> UserTokenReques
     return waiting.filter(expires_at__gt=clock.now()).first()
 
 
-def list_to_confirm(user: User) -> QuerySet[UserTokenRequest]:
+def list_to_confirm(user: User, *, at: Any = None) -> QuerySet[UserTokenRequest]:
     """What other admins of the organisation asked this one to confirm, the one that expires first in front."""
     waiting = UserTokenRequest.objects.waiting().filter(
-        connector__organisation=user.organisation_id, expires_at__gt=clock.now()
+        connector__organisation=user.organisation_id, expires_at__gt=at or clock.now()
     )
-    return waiting.exclude(asked_by=user).select_related("connector", "asked_by").order_by("expires_at", "id")
+    return waiting.exclude(asked_by=user.pk).select_related("connector", "asked_by").order_by("expires_at", "id")

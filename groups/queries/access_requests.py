@@ -87,21 +87,26 @@ def get_group(user: User, request: AccessRequest) -> Group | None:
     return access.list_visible_groups(user).filter(pk=key).first() if key else None
 
 
-def _list_keys(user: User, *columns: str) -> QuerySet[AccessRequest, Any]:
+def list_requests_to_answer(user: User, *, at: Any = None) -> QuerySet[AccessRequest]:
+    """The same requests as a query, to be counted: those that wait now, or at `at`."""
+    return AccessRequest.objects.filter(pk__in=_list_keys(user, "pk", at=at, group__removed_at__isnull=True))
+
+
+def _list_keys(user: User, *columns: str, at: Any = None, **groups: Any) -> QuerySet[AccessRequest, Any]:
     """Of those for the groups that they run, and for the tokens that act for them: each by its own index, where "or"
     would read everybody's."""
-    waiting = _reaching(user).order_by()
-    run = Membership.objects.admins().filter(person_id__in=access.list_held_people(user)).order_by()
+    waiting = _reaching(user, at=at).order_by()
+    run = Membership.objects.admins().filter(person_id__in=access.list_held_people(user), **groups).order_by()
     keys = waiting.filter(target__in=run.annotate(key=_TargetOf("group_id")).values("key")).values_list(*columns)
     if user.is_organisation_admin:  # who is one decides with a second admin (connectors.policies)
         return keys
     # Compared and sorted by what no index has: else SQLite goes by that of all that wait, and not by that of these few.
     of_token = AccessRequest.objects.waiting().annotate(until=Coalesce("expires_at", "expires_at")).order_by()
     of_token = of_token.filter(
-        until__gt=clock.now(),
+        until__gt=at or clock.now(),
         grant__isnull=False,
         grant__kind=Grant.Kind.USER,
-        grant__granted_by=user,
+        grant__granted_by=user.pk,
         connector__deleted_at__isnull=True,
     )
     return keys.union(of_token.values_list(*("until" if name == "expires_at" else name for name in columns)))
@@ -127,10 +132,10 @@ def _open(user: User) -> QuerySet[AccessRequest]:
     return with_people(_reaching(user))
 
 
-def _reaching(user: User) -> QuerySet[AccessRequest]:
+def _reaching(user: User, *, at: Any = None) -> QuerySet[AccessRequest]:
     """Naming a group of another organisation reaches nobody there."""
     reaches = Q(grant__isnull=False) | Q(connector__organisation_id=user.organisation_id)
-    return AccessRequest.objects.open(clock.now()).filter(reaches, connector__deleted_at__isnull=True)
+    return AccessRequest.objects.open(at or clock.now()).filter(reaches, connector__deleted_at__isnull=True)
 
 
 def _group_key(request: AccessRequest) -> UUID | None:

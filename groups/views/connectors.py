@@ -59,13 +59,14 @@ def connectors(request: HttpRequest, group_id: UUID) -> HttpResponse:
     group, context = links.for_member(user, group_id, "connectors")
     if not links.is_admin(group):
         return _page(request, group, context, None)
-    if unchanged := live.unchanged(request, _get_etag(user, group)):
+    etag = _get_etag(user, group)
+    if unchanged := live.unchanged(request, etag):
         return unchanged
     initial: dict[str, str] = {}
     if "connector" in request.GET or "end_date" in request.GET:
         initial |= {"connector": request.GET.get("connector", ""), "end_date": request.GET.get("end_date", "")}
     form = _form(group, user, initial=initial, search=_get_search(request))
-    return _page(request, group, context, form)
+    return _page(request, group, context | live.follow(request.get_full_path(), etag), form)
 
 
 def _get_etag(user: User, group: Group) -> str:
@@ -113,7 +114,10 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
                 % {"connector": granted.grant.connector.name, "owner": granted.grant.connector.owner.name},
             )
             return redirect("groups:grant", group_id, granted.grant.pk)
-    return _page(request, group, links.frame(group, "connectors"), form)
+    context = links.frame(group, "connectors") | live.follow(
+        reverse("groups:connectors", args=[group.pk]), _get_etag(user, group)
+    )
+    return _page(request, group, context, form)
 
 
 def _as_shown(request: HttpRequest, connector: Connector) -> frozenset[Permission] | None:
@@ -140,9 +144,6 @@ def _form(group: Group, user: User, data: QueryDict | None = None, **kwargs: Any
 
 def _page(request: HttpRequest, group: Group, context: dict[str, Any], form: AddConnectorForm | None) -> HttpResponse:
     user, here = user_of(request), reverse("groups:connectors", args=[group.pk])
-    if links.is_admin(group):
-        path = request.get_full_path() if request.method == "GET" else here
-        context |= live.follow(path, _get_etag(user, group))  # before the rest is read
     page = groups.grant_page(group, cursor=request.GET.get("cursor"))
     sparks = usage_queries.get_daily_grant_calls(page.items) if links.is_admin(group) else {}
     chosen = _chosen(form)

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import policies
 from accounts.models import User
-from kaizala_console.dashboard.pending_actions import badges, pending_actions
+from kaizala_console.dashboard.pending_actions import badges, count_once
 from kaizala_console.help import PAGES
 
 SHORTEST: Final = 2  # one letter begins a word of nearly every page
@@ -278,7 +278,7 @@ def list_menu_entries(request: HttpRequest) -> list[dict[str, Any]]:
     match = request.resolver_match
     active = active_menu_key(match.view_name) if match else ""
     user = getattr(request, "user", None)
-    waiting = badges(pending_actions(request, user)) if isinstance(user, User) else {}
+    waiting = badges(count_once(request, user)) if isinstance(user, User) else {}
     rows = []
     for entry in MENU:
         if entry.for_organisation_admins and not getattr(user, "is_organisation_admin", False):

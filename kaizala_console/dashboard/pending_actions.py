@@ -1,18 +1,19 @@
 """What waits for a person, gathered from all apps: Home shows it, and the menu counts it.
 
-Every page asks this, for the menu: so each statement asks for the few columns that are shown. Compiling and reading the
-others took most of its time.
+Every page counts, for the menu, by one statement that is put together once. What there is none of is not read.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, Final, NamedTuple
 
+from django.db.models import BigIntegerField, DateTimeField, QuerySet, UUIDField
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
@@ -24,10 +25,13 @@ from connectors.models import AccessRequest
 from connectors.queries import connectors, user_tokens
 from groups.queries import access_requests
 from kaizala_console.lib import clock, moments
+from kaizala_console.lib.bounded import BoundedCount
+from kaizala_console.lib.prepared import Prepared
 
 SOON: Final = dt.timedelta(days=2)
 LAST_WEEK: Final = dt.timedelta(days=7)
-_FOUND: Final = "console_pending_actions"
+MOST: Final = 100  # of a kind; more are not counted
+_COUNTED: Final = "console_waiting"
 
 
 class Urgency(IntEnum):
@@ -56,44 +60,94 @@ class PendingAction:
     is_asked: bool = False
 
 
+class Waiting(NamedTuple):
+    """How many of each kind wait for a person."""
+
+    requests: int = 0
+    handoffs: int = 0
+    leaks: int = 0
+    ending_tokens: int = 0
+    user_tokens: int = 0
+
+
 def pending_actions(request: HttpRequest, user: User) -> list[PendingAction]:
-    """Return everything that waits for `user`, the most urgent first: looked for once a request, for page and menu."""
-    found: list[PendingAction] | None = request.__dict__.get(_FOUND)
-    if found is None:
-        found = request.__dict__[_FOUND] = list_pending_actions(user)
-    return found
+    """Return everything that waits for `user`, the most urgent first; the menu of the same request counts no more."""
+    return list_pending_actions(user, count_once(request, user))
 
 
-def list_pending_actions(user: User) -> list[PendingAction]:
-    """Return the same, without a request to keep it at."""
-    found = [*_requests_to_answer(user), *_of_own_connectors(user), *_user_tokens_to_confirm(user)]
+def list_pending_actions(user: User, waiting: Waiting | None = None) -> list[PendingAction]:
+    """Return the same, without a request to keep the counts at."""
+    waiting = count_waiting(user) if waiting is None else waiting
+    found = [
+        *(_requests_to_answer(user) if waiting.requests else ()),
+        *(_handoffs_to_claim(user) if waiting.handoffs else ()),
+        *(_leaks_to_answer(user) if waiting.leaks else ()),
+        *(tokens_to_replace(user) if waiting.ending_tokens else ()),
+        *(_user_tokens_to_confirm(user) if waiting.user_tokens else ()),
+    ]
     return sorted(found, key=lambda action: action.urgency)
 
 
 def list_requests(request: HttpRequest, user: User) -> list[PendingAction]:
     """Return those by which somebody waits for an answer."""
-    return [action for action in pending_actions(request, user) if action.is_asked]
+    waiting = count_once(request, user)
+    asked = Waiting(requests=waiting.requests, user_tokens=waiting.user_tokens)
+    return [action for action in list_pending_actions(user, asked) if action.is_asked]
 
 
-def badges(actions: Iterable[PendingAction]) -> dict[str, int]:
+def badges(waiting: Waiting) -> dict[str, int]:
     """Count the things that wait, by the menu's entry."""
-    counts: Counter[str] = Counter()
-    for action in actions:
-        counts[action.key] += action.count
-    return counts
+    return {
+        "groups": min(waiting.requests, MOST),
+        "handoffs": min(waiting.handoffs, MOST),
+        "connectors": min(waiting.leaks + waiting.ending_tokens + waiting.user_tokens, MOST),
+    }
 
 
-def _of_own_connectors(user: User) -> Iterator[PendingAction]:
-    if connectors.list_own_connectors(user).exists():
-        yield from _handoffs_to_claim(user)
-        yield from _leaks_to_answer(user)
-        yield from tokens_to_replace(user)
+def count_once(request: HttpRequest, user: User) -> Waiting:
+    """Count once a request, for page and menu."""
+    waiting: Waiting | None = request.__dict__.get(_COUNTED)
+    if waiting is None:
+        waiting = request.__dict__[_COUNTED] = count_waiting(user)
+    return waiting
+
+
+def count_waiting(user: User) -> Waiting:
+    """Count all kinds at this moment. One statement."""
+    now = clock.now()
+    counted = (_OF_ADMIN if user.is_organisation_admin else _OF_USER).first(
+        user=user.pk, organisation=user.organisation_id, now=now, soon=now + connectors.SOON
+    )
+    return Waiting(*counted) if counted else Waiting()
+
+
+def _select_counts(*, user: Any, organisation: Any, now: Any, soon: Any, is_admin: bool) -> QuerySet[User, Any]:
+    asker: Any = SimpleNamespace(pk=user, organisation_id=organisation, is_organisation_admin=is_admin)
+    counted: list[QuerySet[Any]] = [
+        access_requests.list_requests_to_answer(asker, at=now),
+        connectors.list_waiting_handoffs(asker, at=now),
+        connectors.list_open_leak_reports(connectors.filter_own(asker)),
+        connectors.list_ending_tokens(asker, at=now, until=soon),
+    ]
+    if is_admin:
+        counted.append(user_tokens.list_to_confirm(asker, at=now))
+    return User.objects.filter(pk=user).values_list(*(BoundedCount(rows.order_by()) for rows in counted))
+
+
+_ASKED: Final[dict[str, Any]] = {
+    "user": BigIntegerField(),
+    "organisation": UUIDField(),
+    "now": DateTimeField(),
+    "soon": DateTimeField(),
+}
+_OF_USER: Final = Prepared(partial(_select_counts, is_admin=False), **_ASKED)
+_OF_ADMIN: Final = Prepared(partial(_select_counts, is_admin=True), **_ASKED)
 
 
 def _handoffs_to_claim(user: User) -> Iterator[PendingAction]:
     """One for all handoffs that wait: it leads to the one, or to the inbox."""
     found = connectors.list_waiting_handoffs(user).select_related(None).select_related("connector", "grant")
-    waiting = list(found.only("expires_at", "connector__name", "grant__target_name")[:100])
+    waiting = list(found.only("expires_at", "connector__name", "grant__target_name")[:MOST])
     if not waiting:
         return
     first = waiting[0]
@@ -118,7 +172,7 @@ def _handoffs_to_claim(user: User) -> Iterator[PendingAction]:
 def tokens_to_replace(user: User) -> Iterator[PendingAction]:
     """One for all refresh tokens that end within a month with nothing in use that follows them."""
     found = connectors.list_ending_tokens(user)
-    ending = list(found.only("expires_at", "grant__connector__name", "grant__target_name")[:100])
+    ending = list(found.only("expires_at", "grant__connector__name", "grant__target_name")[:MOST])
     if not ending:
         return
     first = ending[0]
@@ -156,8 +210,6 @@ def _leaks_to_answer(user: User) -> Iterator[PendingAction]:
 
 def _user_tokens_to_confirm(user: User) -> Iterator[PendingAction]:
     """For an organisation admin: what another one may not decide alone."""
-    if not user.is_organisation_admin:
-        return
     for request in user_tokens.list_to_confirm(user)[:20]:
         facts = {"who": request.asked_by.name, "connector": request.connector.name}
         yield PendingAction(
@@ -174,7 +226,7 @@ def _user_tokens_to_confirm(user: User) -> Iterator[PendingAction]:
 
 def _requests_to_answer(user: User) -> Iterator[PendingAction]:
     """One for all requests of developers: it leads to the one, or to the list."""
-    waiting = access_requests.list_open_requests(user, named=True, most=100)
+    waiting = access_requests.list_open_requests(user, named=True, most=MOST)
     if not waiting:
         return
     first = waiting[0].request

@@ -18,14 +18,14 @@ from kaizala_console.dashboard import onboarding, pending_actions
 from kaizala_console.dashboard.links import Link
 from kaizala_console.dashboard.navigation import find_targets
 from kaizala_console.dashboard.onboarding import OnboardingPath, OnboardingStep
-from kaizala_console.dashboard.pending_actions import PendingAction, Urgency
+from kaizala_console.dashboard.pending_actions import PendingAction, Urgency, Waiting
 from kaizala_console.lib import clock
 
 
 @pytest.fixture
 def waiting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """`waiting(user, action, …)`: these pending actions, for this person alone."""
-    monkeypatch.setattr(pending_actions, "_of_own_connectors", lambda _user: ())
+    monkeypatch.setattr(pending_actions, "count_waiting", lambda _user: Waiting(requests=1))
 
     def waiting(user: User, *given: PendingAction) -> None:
         def requests_to_answer(asked: User) -> Iterable[PendingAction]:
