@@ -31,6 +31,15 @@ def group(organisation: Organisation, group_admin: User, member: User, newcomer:
 
 
 @pytest.fixture
+def public(organisation: Organisation, group_admin: User, member: User) -> Group:
+    """A managed public group of the same people, with two subscribers."""
+    hotel, park = make_person("Hotel Sagar", "+919820000041"), make_person("Green Park")
+    return factories.make_public_group(
+        organisation=organisation, admins=[group_admin], members=[member], subscribers=[hotel, park]
+    )
+
+
+@pytest.fixture
 def connector(developer: User) -> Connector:
     """The developer's connector, which asks for everything."""
     return factories.make_connector(developer, name="Shift Planner", permissions=PERMISSIONS)

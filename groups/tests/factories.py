@@ -13,13 +13,14 @@ from accounts import queries
 from accounts.audit.events import EventType
 from accounts.audit.record import SYSTEM
 from accounts.models import Organisation, Person, User, VerifiedPhone
-from connectors.models import Connector, Grant
+from connectors.models import AccessRequest, Connector, Grant
 from connectors.permissions import Permission
-from connectors.services import connectors, refresh_tokens, token_exchange, user_tokens
+from connectors.services import access_requests, connectors, refresh_tokens, token_exchange, user_tokens
 from connectors.services import grants as connector_grants
 from connectors.services.grants import Granted
 from connectors.tests import factories
 from groups import access
+from groups.access import get_target
 from groups.models import Group, GroupGrant, GroupLink, Membership, Subscription
 from groups.services import connectors as grants
 from kaizala_console.lib import clock, ids
@@ -148,6 +149,17 @@ def let_act_by_pin(connector: Connector, person: Person) -> Program:
         address="127.0.0.1",
     )
     return _trading(connector, made.grant, made.text)
+
+
+def ask_for_access(connector: Connector, group: Group) -> AccessRequest:
+    """The connector's owner asks for access to this group."""
+    return access_requests.ask(
+        connector=connector,
+        by=connector.owner,
+        permissions=connector.permissions,
+        once=access_requests.new_once(),
+        target=get_target(group),
+    )
 
 
 def make_connector(owner: User, **fields: Any) -> Connector:

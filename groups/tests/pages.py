@@ -7,8 +7,10 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
+from django.db import connection
 from django.shortcuts import resolve_url
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver, reverse
 
 from accounts.models import AuditEvent, Notice, Person
@@ -207,6 +209,16 @@ def without_ids(answer: Any) -> str:
 def titles_of(answer: Any) -> list[str]:
     """The links of the rows of a table, in their order."""
     return re.findall(r'<th scope="row"><a href="[^"]+">([^<]+)</a>', answer.content.decode())
+
+
+def count_statements(client: Client, *urls: str) -> list[int]:
+    """How many statements each of these pages takes."""
+    counted = []
+    for url in urls:
+        with CaptureQueriesContext(connection) as seen:
+            assert client.get(url).status_code == 200
+        counted.append(len(seen))
+    return counted
 
 
 def step_up_is_asked(answer: Any) -> bool:

@@ -1,22 +1,31 @@
-"""What a token and a person reach: the single answer."""
+"""What a token and a person reach, and what a person still reaches who was deactivated."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.test import Client
 
+from accounts.audit.record import SYSTEM
 from accounts.models import Organisation, Person, User, VerifiedPhone
+from accounts.services import users
 from accounts.tests.factories import make_user, verify
 from connectors import authentication
 from connectors.authentication import AccessContext
-from connectors.models import Connector, Grant
+from connectors.models import CachedToken, Connector, Grant
 from connectors.permissions import Permission
+from connectors.services import bots, token_cache
+from connectors.tests import oauth_app
+from connectors.tests.oauth_app import App
+from connectors.tests.pin_program import PinProgram, number_of
 from groups import access
 from groups.access import Role
 from groups.models import Group, Membership
 from groups.services import hierarchy
-from groups.tests.factories import Program, let_act_by_pin, let_act_for, make_group, unknown_id
+from groups.tests.conftest import Wire, refused
+from groups.tests.factories import Program, let_act_by_pin, let_act_for, make_connector, make_group, unknown_id
 from kaizala_console.api.errors import GroupNotReachable
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import NotAllowed, NotFound
@@ -30,22 +39,12 @@ def names(groups: Any) -> dict[str, str]:
     return {group.name: group.role for group in groups}
 
 
-# ---------------------------------------------------------------- Group tokens
-
-
 @pytest.mark.postgresql
 def test_a_group_token_reaches_its_group_and_everything_under_it_as_an_admin(program: Program, group: Group) -> None:
     below = make_group("Below", organisation=group.organisation, under=group)
     make_group("Far Below", organisation=group.organisation, under=below)
-    assert names(access.list_reachable_groups(caller(program))) == {
-        "Night Shift": "Admin",
-        "Below": "Admin",
-        "Far Below": "Admin",
-    }
-
-
-def test_a_group_token_is_named_by_its_own_group_alone(program: Program, group: Group) -> None:
-    make_group("Below", organisation=group.organisation, under=group)
+    reached = {"Night Shift": "Admin", "Below": "Admin", "Far Below": "Admin"}
+    assert names(access.list_reachable_groups(caller(program))) == reached
     assert names(access.list_named_groups(caller(program))) == {"Night Shift": "Admin"}
 
 
@@ -107,66 +106,55 @@ def test_a_removed_group_is_reached_by_no_token(program: Program, group: Group) 
     assert names(access.list_reachable_groups(caller(program))) == {}
 
 
-# ---------------------------------------------------------------- User tokens
-
-
 @pytest.mark.postgresql
-def test_a_user_token_reaches_the_persons_groups_with_their_role_in_each(
+def test_a_user_token_reaches_the_persons_groups_with_their_role_in_each_and_not_what_is_under_them(
     connector: Connector, group: Group, member: User
 ) -> None:
-    make_group("Own", organisation=group.organisation, admins=[member])
+    own = make_group("Own", organisation=group.organisation, admins=[member])
     make_group("Private", members=[member])
-    make_group("Other", organisation=group.organisation)
+    below = make_group("Below", organisation=group.organisation, under=own)
     token = caller(let_act_for(connector, member))
-    assert names(access.list_reachable_groups(token)) == {"Night Shift": "Member", "Own": "Admin", "Private": "Member"}
-    assert names(access.list_named_groups(token)) == names(access.list_reachable_groups(token))
-
-
-@pytest.mark.postgresql
-def test_a_user_token_does_not_reach_down_the_hierarchy(connector: Connector, group: Group, group_admin: User) -> None:
-    below = make_group("Below", organisation=group.organisation, under=group)
-    token = caller(let_act_for(connector, group_admin))
+    reached = {"Night Shift": "Member", "Own": "Admin", "Private": "Member"}
+    assert names(access.list_reachable_groups(token)) == names(access.list_named_groups(token)) == reached
     with pytest.raises(GroupNotReachable):
         access.reach(token, below.pk)
 
 
 @pytest.mark.postgresql
-def test_a_user_token_follows_the_persons_memberships_at_once(connector: Connector, group: Group, member: User) -> None:
+def test_a_members_token_reaches_no_more_than_a_member_and_follows_the_membership_at_once(
+    connector: Connector, group: Group, member: User
+) -> None:
     token = caller(let_act_for(connector, member))
-    assert access.reach(token, group.pk)
+    assert access.reach(token, group.pk).role == "Member"
+    with pytest.raises(NotAllowed):
+        access.reach(token, group.pk, role=Role.ADMIN)
     Membership.objects.filter(group=group, person=token.person).delete()
     with pytest.raises(GroupNotReachable):
         access.reach(token, group.pk)
 
 
-def test_a_member_reaches_a_group_but_not_as_an_admin(connector: Connector, group: Group, member: User) -> None:
-    token = caller(let_act_for(connector, member))
-    assert access.reach(token, group.pk).role == "Member"
-    with pytest.raises(NotAllowed):
-        access.reach(token, group.pk, role=Role.ADMIN)
-
-
 @pytest.mark.postgresql
-def test_an_organisation_admins_confirmed_token_reaches_all_groups_of_the_organisation_and_their_own(
-    connector: Connector, group: Group, organisation_admin: User, second_admin: User, outsider: User
+def test_an_organisation_admins_token_reaches_the_organisation_while_it_is_confirmed_and_they_are_admins(
+    connector: Connector,
+    developer: User,
+    group: Group,
+    organisation_admin: User,
+    second_admin: User,
+    outsider: User,
 ) -> None:
+    own = {"Own Private": "Member"}
     make_group("Own Private", members=[organisation_admin])
     make_group("Somebody’s Private")
     make_group("Foreign", organisation=outsider.organisation)
+    alone = caller(let_act_for(make_connector(developer, name="Alone"), organisation_admin))
     token = caller(let_act_for(connector, organisation_admin, confirmed_by=second_admin))
-    assert names(access.list_reachable_groups(token)) == {"Night Shift": "Admin", "Own Private": "Member"}
+    assert names(access.list_reachable_groups(token)) == {"Night Shift": "Admin", **own}
     assert access.reach(token, group.pk, role=Role.ADMIN)
-
-
-@pytest.mark.postgresql
-def test_an_organisation_admins_token_that_nobody_confirmed_reaches_their_own_groups_alone(
-    connector: Connector, group: Group, organisation_admin: User
-) -> None:
-    make_group("Own", members=[organisation_admin])
-    token = caller(let_act_for(connector, organisation_admin))
-    assert names(access.list_reachable_groups(token)) == {"Own": "Member"}
-    with pytest.raises(GroupNotReachable):
-        access.reach(token, group.pk)
+    User.objects.filter(pk=organisation_admin.pk).update(is_organisation_admin=False)
+    for less in (alone, token):
+        assert names(access.list_reachable_groups(less)) == own
+        with pytest.raises(GroupNotReachable):
+            access.reach(less, group.pk)
 
 
 def test_a_confirmed_token_reaches_the_organisation_only_while_the_connector_has_tenant_data(
@@ -211,17 +199,6 @@ def test_a_token_of_somebody_without_an_account_reaches_their_groups_until_an_ac
 
 
 @pytest.mark.postgresql
-def test_an_organisation_admins_token_shrinks_when_they_are_no_admin_any_more(
-    connector: Connector, group: Group, organisation_admin: User, second_admin: User
-) -> None:
-    token = caller(let_act_for(connector, organisation_admin, confirmed_by=second_admin))
-    assert access.reach(token, group.pk)
-    User.objects.filter(pk=organisation_admin.pk).update(is_organisation_admin=False)
-    with pytest.raises(GroupNotReachable):
-        access.reach(token, group.pk)
-
-
-@pytest.mark.postgresql
 def test_a_user_token_reaches_nothing_once_another_account_holds_the_number(
     connector: Connector, group: Group, member: User, organisation_admin: User
 ) -> None:
@@ -243,25 +220,24 @@ def test_a_user_token_reaches_nothing_once_its_account_is_closed(
     assert not access.list_reachable_groups(token).exists()
 
 
-@pytest.mark.parametrize("written", ["{}@1", "{{{}}}", " {} ", "{}"])
-def test_a_group_id_may_be_written_as_old_programs_do(program: Program, group: Group, written: str) -> None:
-    text = written.format(str(group.pk).upper())
-    assert access.reach(caller(program), text).pk == group.pk
-
-
-@pytest.mark.parametrize("written", ["", "x", "0", "../..", "1; drop table", "@1", "\x00", "ＡＢＣ"])
-def test_what_is_no_group_id_is_a_group_that_cannot_be_reached(program: Program, written: str) -> None:
-    with pytest.raises(GroupNotReachable):
-        access.reach(caller(program), written)
-
-
-# ---------------------------------------------------------------- People
+def test_a_group_id_is_read_as_old_programs_write_it_and_nothing_else_is(program: Program, group: Group) -> None:
+    for written in ("{}@1", "{{{}}}", " {} ", "{}"):
+        assert access.reach(caller(program), written.format(str(group.pk).upper())).pk == group.pk
+    for written in ("", "x", "0", "../..", "1; drop table", "@1", "\x00", "ＡＢＣ"):
+        with pytest.raises(GroupNotReachable):
+            access.reach(caller(program), written)
 
 
 @pytest.mark.postgresql
-def test_people_see_the_groups_that_one_of_their_numbers_is_in(group: Group, member: User, stranger: User) -> None:
-    assert names(access.list_visible_groups(member)) == {"Night Shift": "Member"}
-    assert names(access.list_visible_groups(stranger)) == {}
+def test_people_see_the_groups_that_one_of_their_numbers_is_in(
+    organisation: Organisation, group: Group, member: User, stranger: User, outsider: User
+) -> None:
+    Membership.objects.create(group=group, person=Person.objects.get(verified_phones__user=outsider), role=Role.MEMBER)
+    phoneless = make_user("Nobody Yet", organisation, number=None)
+    for user, seen in ((member, True), (outsider, True), (stranger, False), (phoneless, False)):
+        assert names(access.list_visible_groups(user)) == ({"Night Shift": "Member"} if seen else {})
+        assert (access.get_role(user, group) == Role.MEMBER) == seen
+    assert access.get_acting_person(phoneless, group) is None
 
 
 def test_somebody_with_two_numbers_in_a_group_has_the_higher_role(group: Group, member: User) -> None:
@@ -279,18 +255,12 @@ def test_a_released_number_opens_nothing_any_more(group: Group, member: User) ->
     assert access.get_acting_person(member, group) is None
 
 
-def test_an_organisation_admin_is_an_admin_in_the_organisations_groups_alone(
+def test_an_organisation_admin_is_an_admin_in_the_organisations_groups_alone_with_their_primary_number(
     group: Group, organisation_admin: User, outsider: User
 ) -> None:
-    private = make_group("Private")
     assert access.get_role(organisation_admin, group) == Role.ADMIN
-    assert access.get_role(organisation_admin, private) is None
+    assert access.get_role(organisation_admin, make_group("Private")) is None
     assert access.get_role(outsider, group) is None
-
-
-def test_an_organisation_admin_acts_with_their_primary_number_in_a_group_they_are_not_in(
-    group: Group, organisation_admin: User
-) -> None:
     person = access.get_acting_person(organisation_admin, group)
     assert person is not None
     assert person.verified_phones.get().user == organisation_admin
@@ -331,15 +301,69 @@ def test_access_takes_few_statements_however_many_groups_there_are(
         assert len(access.list_visible_groups(group_admin)) == 6
 
 
-def test_a_person_of_another_organisation_in_the_group_sees_it(
-    group: Group, outsider: User, organisation: Organisation
+BrowserOf = Callable[..., Client]
+
+
+@pytest.fixture
+def pin_program(connector: Connector, phones: Any) -> PinProgram:
+    return PinProgram(connector, phones)
+
+
+def test_user_tokens_and_bots_of_a_deactivated_person_are_refused_until_they_are_back(
+    wire: Wire, pin_program: PinProgram, member: User
 ) -> None:
-    Membership.objects.create(group=group, person=Person.objects.get(verified_phones__user=outsider), role=Role.MEMBER)
-    assert access.get_role(outsider, group) == Role.MEMBER
-    assert outsider.organisation != organisation
+    refresh_token = pin_program.token(number_of(member))
+    access_token = pin_program.exchange(refresh_token).json()["accessToken"]
+    caller = authentication.get_access_context(access_token)
+    bot = bots.create(connector=pin_program.connector, name="Helper", picture_url="", by=caller)
+    bot_token = bots.access_token(bot_id=str(bot.pk), by=caller).access_token
+    users.deactivate(user=member, by=SYSTEM)
+    assert "deactivated" in refused(pin_program.exchange(refresh_token), 401, "InvalidToken")
+    for token in (access_token, bot_token):
+        refused(wire.get("/v1/groups", token), 401, "InvalidToken")
+    pin_program.ask(number_of(member))
+    refused(pin_program.login(number_of(member)), 403, "Unauthorized")
+    users.activate(user=member, by=SYSTEM)
+    assert pin_program.exchange(refresh_token).status_code == 200
+    assert wire.get("/v1/groups", access_token).status_code == 200
 
 
-def test_somebody_without_a_phone_sees_no_group(organisation: Organisation, group: Group) -> None:
-    phoneless = make_user("Nobody Yet", organisation, number=None)
-    assert names(access.list_visible_groups(phoneless)) == {}
-    assert access.get_acting_person(phoneless, group) is None
+def test_a_sign_in_code_of_a_deactivated_person_gives_nothing(
+    connector: Connector, member: User, browser_of: BrowserOf, pin_program: PinProgram
+) -> None:
+    Connector.objects.update(redirect_urls=[oauth_app.BACK])
+    connector.refresh_from_db()
+    app = App(connector, pin_program.secret, browser_of(member))
+    code = app.code(member)
+    users.deactivate(user=member, by=SYSTEM)
+    oauth_app.refused(app.redeem(code), 400, "invalid_grant")
+    assert not Grant.objects.exists()
+
+
+def test_the_token_cache_gives_nothing_for_a_deactivated_person_and_forgets_nothing(
+    pin_program: PinProgram, member: User, developer: User
+) -> None:
+    refresh_token = pin_program.token(number_of(member))
+    cached = token_cache.enable(
+        grant=Grant.objects.get(), by=developer, secret=pin_program.secret, refresh_token=refresh_token
+    )
+    users.deactivate(user=member, by=SYSTEM)
+    with pytest.raises(NotFound, match="No access token is kept"):
+        token_cache.get_token(connector_id=str(pin_program.connector.pk), secret=pin_program.secret, grant_id="")
+    assert token_cache.fetch(cached_token_id=cached.pk) is False
+    assert CachedToken.objects.get().refused_at is None
+
+
+def test_what_a_deactivated_admin_gave_for_a_group_stays_the_groups(
+    wire: Wire, program: Program, group_admin: User
+) -> None:
+    users.deactivate(user=group_admin, by=SYSTEM)
+    assert wire.get("/v1/groups", program).status_code == 200
+
+
+def test_sessions_from_before_stay_closed_after_the_person_is_back(member: User, browser_of: BrowserOf) -> None:
+    browser = browser_of(member)
+    users.deactivate(user=member, by=SYSTEM)
+    assert browser.get("/console/").status_code == 302
+    users.activate(user=member, by=SYSTEM)
+    assert browser.get("/console/").status_code == 302

@@ -1,4 +1,4 @@
-"""Bulk upload of a group's users: every bad line named, the good ones done, once, whatever is killed."""
+"""Bulk upload of a group's users and subscribers: every bad line named, the good ones done once, whatever is killed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEvent, Organisation, Person, PersonName, User
 from accounts.tests.factories import make_person
-from groups.models import BulkJob, BulkLine, Group, GroupChange, Membership
+from groups.models import BulkJob, BulkLine, Group, GroupChange, Membership, Subscription
+from groups.models.bulk_job import LEASE
 from groups.queries import bulk as bulk_queries
 from groups.services import webhooks
 from groups.services.bulk import jobs
 from groups.tests.bulk import checked, done, told, uploaded, worked_at
-from groups.tests.factories import make_group, person_of
+from groups.tests.factories import make_group, make_public_group, person_of
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import Conflict, NotAllowed, RuleBroken
 from kaizala_console.lib.spreadsheets import csv_lines
@@ -37,22 +38,15 @@ def roles(group: Group) -> dict[str, str]:
     return dict(Membership.objects.filter(group=group).values_list("person__number", "role"))
 
 
-# The check ------------------------------------------------------------------------------------------------------------
-
-
 def test_every_bad_line_is_named_with_its_reason_and_nothing_has_happened(group: Group, group_admin: User) -> None:
     before = roles(group)
     text = HEADER + "+91 98765 43210,Asha,,\nnobody,,,\n+919876543210,,,\n9.1987E+11,,,\n\n+919876543211,,boss,\n"
+    text += "+919876543212,,Subscriber,\n"  # a plain group has none
     job = checked(uploaded(group, group_admin, text))
-    assert {line: kind for line, (kind, _reason) in told(job).items()} == {3: "bad", 4: "bad", 5: "bad", 7: "bad"}
-    assert "This number is already in line 2." in told(job)[4][1]
-    assert (job.total_lines, job.bad_lines, job.good_lines, job.state) == (5, 4, 1, "waiting")
+    assert {line: kind for line, (kind, _reason) in told(job).items()} == dict.fromkeys([3, 4, 5, 7, 8], "bad")
+    assert "already in line 2" in told(job)[4][1]
+    assert (job.total_lines, job.bad_lines, job.good_lines, job.state) == (6, 5, 1, "waiting")
     assert roles(group) == before
-
-
-def test_what_is_said_is_in_the_senders_language(group: Group, group_admin: User) -> None:
-    job = uploaded(group, group_admin, HEADER + "x,,,\n")
-    assert job.language == "en"
 
 
 @pytest.mark.postgresql
@@ -90,21 +84,15 @@ def test_a_file_that_is_no_table_or_too_large_is_refused_at_once(
     assert not BulkJob.objects.exists()
 
 
-# The run --------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.postgresql
 def test_it_adds_promotes_names_and_removes(group: Group, group_admin: User, member: User, newcomer: Person) -> None:
-    admin, member_number = person_of(group_admin).number, person_of(member).number
-    text = (
-        HEADER
-        + f"+919876543210,Asha,,\n{member_number},,admin,\n{newcomer.number},,,remove\n+919876543211,,Admin,add\n"
-    )
-    job = done(uploaded(group, group_admin, text))
+    number = person_of(member).number
+    lines = ["+919876543210,Asha,,", f"{number},,admin,", f"{newcomer.number},,,remove", "+919876543211,,Admin,add"]
+    job = done(uploaded(group, group_admin, HEADER + "\n".join(lines)))
     assert job.counts == {"added": 2, "updated": 1, "removed": 1}
     assert roles(group) == {
-        admin: "Admin",
-        member_number: "Admin",
+        person_of(group_admin).number: "Admin",
+        number: "Admin",
         "+919876543210": "Member",
         "+919876543211": "Admin",
     }
@@ -150,7 +138,7 @@ def test_a_group_admin_names_who_has_no_name_and_nobody_else(group: Group, group
 
 
 def test_an_organisation_admin_renames_people_in_the_organisation_alone(
-    group: Group, organisation_admin: User, member: User, newcomer: Person, outsider: User, stranger: User
+    group: Group, organisation_admin: User, member: User, newcomer: Person, outsider: User
 ) -> None:
     elsewhere = make_person("Elsewhere")
     make_group("Private", admins=[elsewhere])
@@ -285,7 +273,7 @@ def test_cancelling_in_the_middle_keeps_what_was_done(
         jobs.go_on(job=job, by=group_admin)
 
 
-def test_who_is_no_admin_any_more_gets_no_further(group: Group, group_admin: User, member: User) -> None:
+def test_who_is_no_admin_any_more_gets_no_further(group: Group, group_admin: User) -> None:
     job = checked(uploaded(group, group_admin, many(3)))
     jobs.go_on(job=job, by=group_admin)
     Membership.objects.filter(group=group, person=person_of(group_admin)).update(role="Member")
@@ -359,3 +347,38 @@ def test_two_thousand_lines_cost_few_statements_each(group: Group, group_admin: 
         done(job)
     assert job.counts == {"added": 2000}
     assert len(seen) < 200, "about twenty-five a chunk of 500"
+
+
+ASHA, BALA = "+919876543210", "+919876543211"
+
+
+def following(group: Group) -> set[str]:
+    return set(Subscription.objects.filter(group=group).values_list("person__number", flat=True))
+
+
+@pytest.mark.postgresql
+def test_lines_add_subscribers_and_take_them_off_and_once_more_changes_nothing(
+    organisation: Organisation, group_admin: User
+) -> None:
+    public = make_public_group(organisation=organisation, admins=[group_admin])
+    make_person("Asha Rao", ASHA)
+    text = HEADER + f"{ASHA},Somebody,Subscriber,\n{BALA},Bala,subscriber,add\n{ASHA},,Member,\n{ASHA},,Subscriber,\n"
+    job = done(uploaded(public, group_admin, text))
+    assert (job.state, job.counts["added"], list(told(job))) == ("done", 3, [5])
+    assert following(public) == {ASHA, BALA}
+    assert set(PersonName.objects.values_list("name", flat=True)) >= {"Asha Rao", "Bala"}
+    assert roles(public)[ASHA] == "Member"
+    assert AuditEvent.objects.filter(tag="group:subscribers:added", group_id=public.pk).count() == 1
+    for again in (text, "".join(csv_lines(bulk_queries.user_rows(public)))):  # as an export, too
+        counts = done(uploaded(public, group_admin, again)).counts
+        assert (counts.get("added", 0), counts["unchanged"]) == (0, 3 if again == text else 4)
+    left = done(uploaded(public, group_admin, HEADER + f"{ASHA},,Subscriber,remove\n"))
+    assert left.counts["removed"] == 1
+    assert following(public) == {BALA}
+
+
+def test_a_lease_that_was_taken_while_the_clock_was_ahead_is_over(group: Group, group_admin: User) -> None:
+    now, job = clock.now(), uploaded(group, group_admin, many(1))
+    for until, is_due in ((now + LEASE, False), (now + dt.timedelta(hours=1), True), (now, True)):
+        BulkJob.objects.update(leased_until=until)
+        assert BulkJob.objects.due(now).filter(pk=job.pk).exists() is is_due

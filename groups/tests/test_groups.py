@@ -1,16 +1,19 @@
-"""Making groups."""
+"""Making groups, each id once, and what the database itself refuses."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
+from django.db import IntegrityError, transaction
 
-from accounts.models import AuditEvent, Organisation, User
-from groups.models import Group, GroupLink, Membership
+from accounts.models import AuditEvent, Person, User
+from groups.models import Group, GroupLink, Membership, Message, Subscription
 from groups.services import groups
 from groups.tests.factories import make_group, person_of
-from kaizala_console.lib.errors import RuleBroken
+from kaizala_console.lib.errors import Conflict, RuleBroken
 
 
 def create(admin: User, **fields: Any) -> groups.Created:
@@ -19,26 +22,15 @@ def create(admin: User, **fields: Any) -> groups.Created:
     )
 
 
-def test_a_new_group_has_its_admin_and_its_members(group_admin: User, member: User) -> None:
-    made = create(group_admin, name="  Safety ", welcome_message="Welcome!", numbers=[person_of(member).number])
+def test_a_new_group_has_its_admin_and_its_members_and_names_wrong_numbers(group_admin: User, member: User) -> None:
+    numbers = [person_of(member).number, "nonsense"]
+    made = create(group_admin, name="  Safety ", welcome_message="Welcome!", numbers=numbers)
     assert (made.group.name, made.group.welcome_message, made.group.group_type) == ("Safety", "Welcome!", "Group")
     assert dict(Membership.objects.filter(group=made.group).values_list("person__names__name", "role")) == {
         group_admin.name: "Admin",
         member.name: "Member",
     }
-    assert made.failed == []
-
-
-def test_a_wrong_number_is_told_and_does_not_keep_the_group_from_being_made(group_admin: User) -> None:
-    made = create(group_admin, numbers=["+919930000001", "nonsense"])
     assert [failure.number for failure in made.failed] == ["nonsense"]
-    assert Membership.objects.filter(group=made.group).count() == 2
-
-
-def test_a_private_group_belongs_to_no_organisation_nor_does_its_audit_row(group_admin: User) -> None:
-    made = create(group_admin, organisation=None)
-    assert made.group.organisation is None
-    assert AuditEvent.objects.get(tag="group:account:created").organisation is None
 
 
 def test_a_group_with_a_parent_is_its_sub_group(group_admin: User, group: Group) -> None:
@@ -60,27 +52,92 @@ def test_a_private_group_is_not_made_under_an_organisations_group_and_nothing_is
 
 
 @pytest.mark.parametrize(
-    ("fields", "field"),
+    ("field", "value"),
     [
-        ({"name": ""}, "name"),
-        ({"name": " \t\n"}, "name"),
-        ({"name": "x" * 121}, "name"),
-        ({"name": "nul\x00"}, "name"),
-        ({"name": "half \ud83c"}, "name"),
-        ({"welcome_message": "x" * 501}, "welcome_message"),
-        ({"short_description": "x" * 201}, "short_description"),
-        ({"long_description": "x" * 2001}, "long_description"),
-        ({"image_url": "x" * 201}, "image_url"),
-        ({"group_type": "Broadcast"}, "group_type"),
+        ("name", " \t\n"),
+        ("name", "half \ud83c"),
+        ("welcome_message", "x" * 501),
+        ("short_description", "x" * 201),
+        ("long_description", "x" * 2001),
+        ("image_url", "x" * 201),
+        ("group_type", "Broadcast"),
     ],
 )
-def test_what_cannot_be_stored_is_refused_in_words(group_admin: User, fields: dict[str, str], field: str) -> None:
+def test_what_cannot_be_stored_is_refused_in_words(group_admin: User, field: str, value: str) -> None:
     with pytest.raises(RuleBroken) as error:
-        create(group_admin, **fields)
+        create(group_admin, **{field: value})
     assert error.value.field == field
     assert not Group.objects.exists()
 
 
-def test_names_are_not_unique(group_admin: User, organisation: Organisation) -> None:
-    make_group("Safety", organisation=organisation)
-    assert create(group_admin).group.name == "Safety"
+ID = UUID("0f0e0d0c-0b0a-4908-8706-050403020100")
+
+
+@pytest.mark.postgresql
+def test_a_group_that_is_asked_for_twice_is_made_once_with_everything_in_it(group: Group, group_admin: User) -> None:
+    first, second = (create(group_admin, group_id=ID, numbers=["+919930000001"], parent=group) for _time in range(2))
+    assert first.group == second.group
+    assert first.group.pk == ID
+    assert Membership.objects.filter(group=first.group).count() == 2
+    assert GroupLink.objects.count() == 1
+    assert AuditEvent.objects.filter(tag="group:account:created").count() == 1
+
+
+def test_nobody_gets_anothers_group_by_its_id(group_admin: User, stranger: User, member: User) -> None:
+    made = create(group_admin, group_id=ID, numbers=[person_of(member).number]).group
+    before = list(Membership.objects.order_by("pk").values_list())
+    for other in (stranger, member):
+        with pytest.raises(Conflict):
+            create(other, group_id=ID)
+    assert Group.objects.get() == made
+    assert list(Membership.objects.order_by("pk").values_list()) == before
+    Membership.objects.update(role="Member")  # nor who runs it no more
+    with pytest.raises(Conflict):
+        create(group_admin, group_id=ID)
+
+
+def make_message(**fields: Any) -> Message:
+    group = Group.objects.first()
+    assert group is not None
+    person = Membership.objects.filter(group=group).first().person  # type: ignore[union-attr]
+    return Message.objects.create(**{"group": group, "person": person, "text": "Hello", **fields})
+
+
+BROKEN: dict[str, Callable[[Group, Person], Any]] = {
+    "group_has_a_name": lambda group, person: Group.objects.create(name=""),
+    "group_type_is_known": lambda group, person: Group.objects.create(name="x", group_type="group"),
+    "linked_once": lambda group, person: [
+        GroupLink.objects.create(parent=group, child=child) for child in [make_group("Other")] * 2
+    ],
+    "no_group_under_itself": lambda group, person: GroupLink.objects.create(parent=group, child=group),
+    "one_membership_a_person": lambda group, person: Membership.objects.create(group=group, person=person),
+    "membership_role_is_known": lambda group, person: Membership.objects.create(
+        group=make_group("Other"), person=person, role="admin"
+    ),
+    "subscribed_once": lambda group, person: [
+        Subscription.objects.create(group=group, person=person) for _ in range(2)
+    ],
+    "message_says_something": lambda group, person: make_message(text=""),
+    "message_is_not_too_long": lambda group, person: make_message(text="x" * 4001),
+    "message_audience_is_known": lambda group, person: make_message(audience="all"),
+}
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("constraint", BROKEN)
+def test_the_database_refuses_what_breaks(constraint: str, group: Group, newcomer: Person) -> None:
+    with pytest.raises(IntegrityError) as error, transaction.atomic():
+        BROKEN[constraint](group, newcomer)
+    # SQLite names the columns of a broken unique constraint, and the constraint otherwise.
+    assert constraint in str(error.value) or str(error.value).startswith("UNIQUE constraint failed")
+
+
+def test_every_constraint_has_its_test() -> None:
+    models = (Group, GroupLink, Membership, Message, Subscription)
+    assert {constraint.name for model in models for constraint in model._meta.constraints} == set(BROKEN)
+
+
+def test_nothing_that_a_group_holds_is_shown_by_its_text(group: Group, newcomer: Person) -> None:
+    shown = [str(make_message(text="for members only")), str(Membership.objects.get(person=newcomer))]
+    shown.append(str(Subscription.objects.create(group=group, person=newcomer)))
+    assert not any("for members only" in text or newcomer.number in text for text in shown)

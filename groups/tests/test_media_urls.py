@@ -11,8 +11,6 @@ from django.core.files.storage import storages
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from hypothesis import given
-from hypothesis import strategies as st
 from pytest_django import Settings
 
 from groups.media.storage import get_url, is_valid_address
@@ -23,8 +21,6 @@ from groups.tests.media_files import FILES, JPEG, MULTIPART, PNG, body, part
 from kaizala_console.lib import clock, crypto
 
 CONTENT = JPEG + bytes(range(256)) * 1000
-
-
 pytestmark = pytest.mark.usefixtures("shelf")
 
 
@@ -85,21 +81,16 @@ def test_it_opens_for_its_hours_and_no_longer_than_one_more(file: MediaFile, set
     refused(get(path), 403, "Unauthorized")
 
 
-# ---------------------------------------------------------------- What it opens
-
-
-def test_it_opens_for_whoever_has_it_without_a_token(file: MediaFile) -> None:
-    answer = get(path_of(file))
+@pytest.mark.parametrize("prefix", ["/media", "/v1/media", "/v1//media", "/MEDIA"])
+def test_it_opens_for_whoever_has_it_without_a_token_in_one_query(file: MediaFile, prefix: str) -> None:
+    path = path_of(file).replace("/media", prefix, 1)
+    with CaptureQueriesContext(connection) as queries:
+        answer = get(path)
+    assert len(queries) == 1
     assert answer.status_code == 200
     assert answer.whole == CONTENT
-    assert answer["Content-Type"] == "image/jpeg"
-    assert answer["Content-Length"] == str(len(CONTENT))
+    assert (answer["Content-Type"], answer["Content-Length"]) == ("image/jpeg", str(len(CONTENT)))
     assert not answer.cookies
-
-
-@pytest.mark.parametrize("prefix", ["/media", "/v1/media", "/v1//media", "/MEDIA"])
-def test_the_path_is_read_leniently(file: MediaFile, prefix: str) -> None:
-    assert get(path_of(file).replace("/media", prefix, 1)).status_code == 200
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -119,20 +110,6 @@ def test_names_in_other_scripts_arrive_whole(wire: Wire, program: Program) -> No
     answer = get(path_of(uploaded(wire, program, PNG, "वर्षा.png")))
     assert answer.status_code == 200
     assert answer["Content-Disposition"].startswith("inline; filename*=utf-8''%E0%A4")
-
-
-def test_a_page_behind_a_picture_stays_a_picture(wire: Wire, program: Program) -> None:
-    file = uploaded(wire, program, JPEG + b"<html><script>alert(1)</script></html>", "photo.jpg")
-    assert get(path_of(file))["Content-Type"] == "image/jpeg"
-
-
-def test_one_query_reads_it(file: MediaFile) -> None:
-    path = path_of(file)
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
-        get(path)
-    assert len(queries) == 1
 
 
 # ---------------------------------------------------------------- HEAD, parts, and what is there already
@@ -193,94 +170,49 @@ def test_a_part_that_is_not_there_is_refused_with_the_size(file: MediaFile, aske
     assert answer["Content-Range"] == f"bytes */{SIZE}"
 
 
-def test_a_part_of_another_version_is_answered_with_the_whole(file: MediaFile) -> None:
+def test_what_the_browser_has_is_not_sent_again_and_no_part_of_another_version(file: MediaFile) -> None:
     tag = get(path_of(file))["ETag"]
     assert get(path_of(file), Range="bytes=0-9", **{"If-Range": tag}).status_code == 206
     assert get(path_of(file), Range="bytes=0-9", **{"If-Range": '"another"'}).status_code == 200
-
-
-def test_what_the_browser_has_is_not_sent_again(file: MediaFile) -> None:
-    tag = get(path_of(file))["ETag"]
     answer = get(path_of(file), **{"If-None-Match": f'"x", {tag}'})
     assert (answer.status_code, answer.content) == (304, b"")
 
 
-@given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=30))
-def test_no_range_makes_the_answer_fail(asked: str) -> None:
-    from groups.platform_service.media import _part
-
-    class Request:
-        headers = {"Range": f"bytes={asked}"}
-
-    found = _part(Request(), MediaFile(size=100, sha256="x"))  # type: ignore[arg-type]
-    assert found is None or (0 <= found[0] < 100 and 0 < found[1] <= 100 - found[0])
-
-
-# ---------------------------------------------------------------- What opens nothing
-
-
-def changed(path: str, what: str) -> str:
-    match what:
-        case "no signature":
-            return path.partition("&s=")[0]
-        case "no end":
-            return re.sub(r"e=\d+&", "", path)
-        case "another end":
-            return re.sub(r"e=(\d+)", lambda found: f"e={int(found[1]) + 3_600_000}", path)
-        case "an end that is no number":
-            return re.sub(r"e=\d+", "e=never", path)
-        case "an end in other digits":
-            return re.sub(r"e=\d+", "e=%D9%A1%D9%A2", path)
-        case "another name":
-            return path.replace("Pune", "Goa")
-        case "another signature":
-            return path[:-5] + ("AAAAA" if not path.endswith("AAAAA") else "BBBBB")
-        case "another key":
-            return re.sub(r"s=[a-z0-9]+\.", "s=zzz.", path)
-        case "another file":
-            return re.sub(r"[0-9a-f]{12}/", "0123456789ab/", path, count=1)
-        case "no file at all":
-            return re.sub(r"/media/[^/]+/", "/media/nothing/", path)
-    raise AssertionError(what)
+# What is changed in a good address, and to what.
+FORGED = {
+    "no signature": (r"&s=.*", ""),
+    "no end": (r"e=\d+&", ""),
+    "a later end": (r"e=(\d+)", r"e=\g<1>0"),
+    "an end that is no number": (r"e=\d+", "e=never"),
+    "an end in other digits": (r"e=\d+", "e=%D9%A1%D9%A2"),
+    "another name": ("Pune", "Goa"),
+    "another signature": (r".{5}$", "AAAAA"),
+    "another key": (r"s=[a-z0-9]+\.", "s=zzz."),
+    "another file": (r"[0-9a-f]{12}/", "0123456789ab/"),
+    "no file at all": (r"/media/[^/]+/", "/media/nothing/"),
+}
 
 
-@pytest.mark.parametrize(
-    "what",
-    [
-        "no signature",
-        "no end",
-        "another end",
-        "an end that is no number",
-        "an end in other digits",
-        "another name",
-        "another signature",
-        "another key",
-        "another file",
-        "no file at all",
-    ],
-)
+@pytest.mark.parametrize("what", FORGED)
 def test_an_address_that_the_console_did_not_make_opens_nothing(file: MediaFile, what: str) -> None:
-    path = changed(path_of(file), what)
+    path = re.sub(*FORGED[what], path_of(file), count=1)
+    assert path != path_of(file)
     with CaptureQueriesContext(connection) as queries:
         message = refused(get(path), 403, "Unauthorized")
     assert not queries  # nothing is looked up, so nothing is told
     assert str(file.pk) not in message
 
 
-def test_a_deleted_file_is_not_there(file: MediaFile) -> None:
+@pytest.mark.parametrize("why", ["deleted", "half written", "lost by the store"])
+def test_a_file_that_is_deleted_half_written_or_lost_is_not_there(file: MediaFile, why: str) -> None:
     path = path_of(file)
-    MediaResource.objects.all().delete()
+    if why == "deleted":
+        MediaResource.objects.all().delete()
+    elif why == "half written":
+        MediaResource.objects.update(stored_at=None)
+    else:
+        storages["media"].delete(file.key)
     refused(get(path), 404, "NotFound", "NotFoundException")
-
-
-def test_a_half_written_file_is_not_there(file: MediaFile) -> None:
-    MediaResource.objects.update(stored_at=None)
-    refused(get(path_of(file)), 404, "NotFound", "NotFoundException")
-
-
-def test_a_file_that_the_store_lost_is_not_there(file: MediaFile) -> None:
-    storages["media"].delete(file.key)
-    refused(get(path_of(file)), 404, "NotFound", "NotFoundException")
 
 
 def test_a_store_that_does_not_answer_is_said_to_be_down(file: MediaFile, monkeypatch: pytest.MonkeyPatch) -> None:

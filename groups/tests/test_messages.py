@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError
 
 from accounts.models import Person, User
-from accounts.tests.factories import make_person
 from connectors.models import Connector
 from connectors.webhooks import publish
 from groups.models import Group, Message, Subscription
 from groups.services import messages
 from groups.tests.factories import make_group, person_of
-from kaizala_console.lib.errors import RuleBroken
-
-
-@pytest.fixture
-def public(group_admin: User) -> Group:
-    """A managed public group with two subscribers."""
-    group = make_group(
-        "Notices", organisation=group_admin.organisation, admins=[group_admin], group_type=Group.Type.CONNECT
-    )
-    for name in ("Hotel Sagar", "Green Park"):
-        Subscription.objects.create(group=group, person=make_person(name))
-    return group
+from kaizala_console.lib.errors import Conflict, RuleBroken
 
 
 def post(group: Group, by: User, text: str = "Hello", **options: Any) -> Message:
@@ -58,19 +47,6 @@ def test_a_plain_group_has_no_subscribers_to_send_to(group: Group, group_admin: 
     assert not Message.objects.exists()
 
 
-def test_a_message_to_all_subscribers_of_a_public_group(public: Group, group_admin: User) -> None:
-    message = post(public, group_admin, to_all_subscribers=True)
-    assert message.audience == "subscribers"
-    assert not message.recipients.exists()
-
-
-def test_a_message_to_chosen_subscribers_reaches_those_alone(public: Group, group_admin: User) -> None:
-    first, _second = subscribers(public)
-    message = post(public, group_admin, subscribers=[first.number, first.number])
-    assert message.audience == "chosen"
-    assert list(message.recipients.all()) == [first]
-
-
 def test_nobody_gets_anything_when_one_of_the_chosen_is_no_subscriber(public: Group, group_admin: User) -> None:
     number = subscribers(public)[0].number
     with pytest.raises(RuleBroken) as error:
@@ -80,12 +56,6 @@ def test_nobody_gets_anything_when_one_of_the_chosen_is_no_subscriber(public: Gr
     assert "nonsense" in str(error.value)
     assert number not in str(error.value)
     assert not Message.objects.exists()
-
-
-def test_all_goes_before_some_that_are_named_besides(public: Group, group_admin: User) -> None:
-    message = post(public, group_admin, to_all_subscribers=True, subscribers=[subscribers(public)[0].number])
-    assert message.audience == Message.Audience.SUBSCRIBERS
-    assert not message.recipients.exists()
 
 
 def test_nothing_is_posted_when_its_webhooks_cannot_be_told(
@@ -102,3 +72,28 @@ def test_nothing_is_posted_when_its_webhooks_cannot_be_told(
 
 def test_4000_characters_are_not_too_long(group: Group, group_admin: User) -> None:
     assert len(post(group, group_admin, "🏏" * 4000).text) == 4000
+
+
+@pytest.mark.postgresql
+def test_a_message_is_posted_once_for_its_id_and_by_one_person_in_one_group(
+    group: Group, group_admin: User, member: User
+) -> None:
+    key = uuid4()
+    assert post(group, group_admin, message_id=key) == post(group, group_admin, message_id=key)
+    for to, by in ((group, member), (make_group("Other", admins=[group_admin]), group_admin)):
+        with pytest.raises(Conflict):
+            post(to, by, "mine", message_id=key)
+    assert Message.objects.get().text == "Hello"
+
+
+def test_a_message_to_chosen_subscribers_reaches_those_alone_and_all_goes_before_some(
+    public: Group, group_admin: User
+) -> None:
+    first, _second = subscribers(public)
+    message = post(public, group_admin, subscribers=[first.number, first.number])
+    assert message.audience == "chosen"
+    assert list(message.recipients.all()) == [first]
+    for named in ([], [first.number]):
+        message = post(public, group_admin, to_all_subscribers=True, subscribers=named)
+        assert message.audience == "subscribers"
+        assert not message.recipients.exists()

@@ -1,8 +1,7 @@
-"""Two at once, on PostgreSQL with real threads: bots that end, likes that are one, and readers that miss nothing."""
+"""Two at once, on PostgreSQL with real threads: bots, likes, readers that miss nothing, uploads."""
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable
@@ -10,21 +9,23 @@ from typing import Any
 
 import pytest
 
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent, Organisation, User
 from connectors import authentication
 from connectors.models import Bot
 from connectors.services import bots
 from groups import access
-from groups.models import Group, GroupBot, Message, Reaction
+from groups.models import BulkJob, Group, GroupBot, GroupLink, Membership, Message, Reaction
 from groups.queries import reactions as reaction_queries
 from groups.services import bots as group_bots
-from groups.services import messages, reactions
-from groups.tests.conftest import Wire
-from groups.tests.factories import Program, person_of
+from groups.services import members, messages, reactions
+from groups.services.bulk import jobs as bulk
+from groups.tests.bulk import checked, uploaded, uploaded_mapping
+from groups.tests.factories import Program, make_group, person_of
 from kaizala_console.lib.errors import ConsoleError, NotFound, RuleBroken
 
 pytestmark = pytest.mark.services
-Together = Callable[[int, Callable[[], Any]], list[Any]]
+
+Together = Callable[..., list[Any]]
 THREADS = 6
 
 
@@ -35,12 +36,8 @@ def message(group: Group, group_admin: User) -> Message:
 
 @pytest.fixture
 def bot(program: Program) -> Bot:
-    return bots.create(
-        connector=program.connector,
-        name="Rota",
-        picture_url="",
-        by=authentication.get_access_context(program.access_token),
-    )
+    by = authentication.get_access_context(program.access_token)
+    return bots.create(connector=program.connector, name="Rota", picture_url="", by=by)
 
 
 def each(acts: list[Callable[[], Any]]) -> Callable[[], Any]:
@@ -158,10 +155,74 @@ def test_of_many_who_delete_a_bot_one_does(together: Together, program: Program,
     assert AuditEvent.objects.filter(tag="connector:bot:removed").count() == 1
 
 
-def test_a_program_that_likes_twice_at_once_over_http_gets_one_id(
-    together: Together, wire: Wire, program: Program, group: Group, message: Message
+MANY = "Phone number\n" + "".join(f"+9198{n:08}\n" for n in range(1200))
+
+
+@pytest.fixture
+def group(organisation: Organisation, group_admin: User) -> Group:
+    return make_group(organisation=organisation, admins=[group_admin])
+
+
+@pytest.fixture(autouse=True)
+def _by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is woken: the tests say who works."""
+    monkeypatch.setattr(bulk, "after_commit", lambda *_args, **_kwargs: None)
+
+
+def test_of_several_workers_one_does_it(together: Together, group: Group, group_admin: User) -> None:
+    job = checked(uploaded(group, group_admin, MANY))
+    bulk.go_on(job=job, by=group_admin)
+    assert sorted(together(4, lambda: bulk.work(job_id=job.pk))) == [False, False, False, True]
+    job.refresh_from_db()
+    assert (job.state, job.counts) == ("done", {"added": 1200})
+    assert Membership.objects.filter(group=group).count() == 1201
+    assert AuditEvent.objects.filter(tag="bulk:job:finished").count() == 1
+
+
+def test_of_going_on_and_cancelling_at_once_the_job_keeps_one_story(
+    together: Together, group: Group, group_admin: User
 ) -> None:
-    sent = json.dumps({"referenceId": str(message.pk), "reactionType": "Like"})
-    answers = together(THREADS, lambda: wire.post(f"/v1/groups/{group.pk}/reaction", sent, program))
-    assert {answer.status_code for answer in answers} == {200}
-    assert len({answer.json()["reactionId"] for answer in answers}) == 1
+    job = checked(uploaded(group, group_admin, MANY))
+    turns = iter([bulk.go_on, bulk.cancel] * 2)
+    acts = [next(turns) for _turn in range(4)]
+    together(4, lambda: acts.pop()(job=job, by=group_admin))
+    job.refresh_from_db()
+    assert job.state == "cancelled"
+    assert not bulk.work(job_id=job.pk)
+    assert Membership.objects.filter(group=group).count() == 1
+
+
+def test_two_files_and_a_hand_at_once_leave_an_admin(
+    together: Together, group: Group, group_admin: User, member: User
+) -> None:
+    Membership.objects.create(group=group, person=person_of(member), role="Admin")
+    first = checked(uploaded(group, group_admin, f"number,action\n{person_of(group_admin).number},remove\n"))
+    second = checked(uploaded(group, group_admin, f"number,action\n{person_of(member).number},remove\n"))
+    for job in (first, second):
+        bulk.go_on(job=job, by=group_admin)
+    person = person_of(member)
+    acts = [
+        lambda: bulk.work(job_id=first.pk),
+        lambda: bulk.work(job_id=second.pk),
+        lambda: members.set_role(group=group, person_id=person.pk, role=members.Role.MEMBER, by=group_admin),
+    ]
+    together(3, lambda: acts.pop()())
+    assert Membership.objects.admins().filter(group=group).count() == 1
+
+
+def test_two_files_that_close_a_circle_together_do_not(
+    together: Together, organisation: Organisation, organisation_admin: User
+) -> None:
+    for name in "ABCD":
+        make_group(name, organisation=organisation)
+    header = "Group name,Parent group name\n"
+    jobs = [
+        checked(uploaded_mapping(organisation, organisation_admin, header + lines))
+        for lines in ("B,A\nD,C\n", "C,B\nA,D\n")
+    ]
+    for job in jobs:
+        bulk.go_on(job=job, by=organisation_admin)
+    together(2, lambda: bulk.work(job_id=jobs.pop().pk))
+    links = dict(GroupLink.objects.values_list("child__name", "parent__name"))
+    assert len(links) == 3, "the fourth would close it"
+    assert sorted(job.counts.get("refused", 0) for job in BulkJob.objects.all()) == [0, 1]
