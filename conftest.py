@@ -18,6 +18,7 @@ from accounts.models import Organisation, SandboxSms, User
 from accounts.services import reauthentication, sessions
 from accounts.tests import factories
 from kaizala_console.lib import clock
+from kaizala_console.lib.prepared import Prepared
 from kaizala_console.tests import migrated
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:131.0) Gecko/20100101 Firefox/131.0"
@@ -44,6 +45,12 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
+
+
+@pytest.fixture
+def compiled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No statement is kept: for a test that changes what goes into them, like how far is counted."""
+    monkeypatch.setattr(Prepared, "_compiled", property(lambda _self: None, lambda _self, _value: None), raising=False)
 
 
 @pytest.fixture

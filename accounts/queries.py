@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, QuerySet, UUIDField
 
 from accounts.models import AuthenticatorApp, Person, PersonName, PinDevice, User, VerifiedPhone
 from accounts.models.person import PersonQuerySet
 from kaizala_console.lib import clock
+from kaizala_console.lib.prepared import Prepared
 
 
 def name_people(organisation_id: UUID | None, people: Iterable[Person | None]) -> None:
@@ -30,12 +32,24 @@ def held_phones(user: User) -> QuerySet[VerifiedPhone]:
 
 def held_people(user: User) -> PersonQuerySet:
     """The people that the account is, by its numbers: what it may do in a group follows from them."""
-    return Person.objects.filter(verified_phones__user=user, verified_phones__released_at__isnull=True)
+    return _held_by(user.pk)
+
+
+def _held_by(user_id: Any) -> PersonQuerySet:
+    return Person.objects.filter(verified_phones__user=user_id, verified_phones__released_at__isnull=True)
 
 
 def primary_person(user: User) -> Person | None:
     """The person of the account's primary number; None until a phone is verified."""
-    return held_people(user).filter(verified_phones__is_primary=True).with_names(user.organisation_id).first()
+    return _PRIMARY_PERSON.first(user=user.pk, organisation=user.organisation_id)
+
+
+def _select_primary_person(user: Any, organisation: Any) -> PersonQuerySet:
+    primary = _held_by(user).filter(verified_phones__is_primary=True)
+    return primary.with_names(organisation).order_by("pk")[:1]
+
+
+_PRIMARY_PERSON: Final = Prepared(_select_primary_person, user=BigIntegerField(), organisation=UUIDField())
 
 
 def has_held_a_number(user: User) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from django.contrib import auth
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
@@ -12,6 +12,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from kaizala_console.lib import clock
+from kaizala_console.lib.prepared import Prepared
 
 
 class Session(AbstractBaseSession):
@@ -39,7 +40,7 @@ class SessionStore(DatabaseSessionStore):
         return Session
 
     def load(self) -> dict[str, Any]:
-        row = Session.objects.filter(pk=row_key(self.session_key), expire_date__gt=clock.now()).first()
+        row = _ROW.first(key=row_key(self.session_key), now=clock.now())
         if row is None:
             self._session_key = None  # a cookie that opens nothing is not taken over
             return {}
@@ -55,6 +56,13 @@ class SessionStore(DatabaseSessionStore):
         row = cast(Session, super().create_model_instance(data))
         row.session_key, row.user_id = row_key(row.session_key), data.get(auth.SESSION_KEY)
         return row
+
+
+_ROW: Final = Prepared(
+    lambda key, now: Session.objects.filter(pk=key, expire_date__gt=now),
+    key=models.CharField(),
+    now=models.DateTimeField(),
+)
 
 
 def row_key(cookie: str | None) -> str:

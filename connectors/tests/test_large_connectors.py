@@ -72,7 +72,7 @@ def test_every_token_knows_its_connector(program: Program, group_admin: User, tr
 
 
 @pytest.fixture
-def large(program: Program, monkeypatch: pytest.MonkeyPatch, group_admin: User) -> Program:
+def large(program: Program, monkeypatch: pytest.MonkeyPatch, compiled_anew: None, group_admin: User) -> Program:
     """A connector with more grants than are counted: with five, where three are."""
     monkeypatch.setattr(bounded, "MOST", 3)
     for _number in range(4):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Func, Q, QuerySet, TextField
+from django.db.models import DateTimeField, Func, Q, QuerySet, TextField, UUIDField
 from django.db.models.functions import Coalesce
 
 from accounts.models import User
@@ -16,6 +17,7 @@ from groups import access
 from groups.access import TARGET
 from groups.models import Group, Membership
 from kaizala_console.lib import clock, ids
+from kaizala_console.lib.prepared import Prepared
 
 NAMED = ("kind", "target", "target_name", "expires_at", "connector__name", "made_by__name")
 MOST = 200  # of one inbox; what expires first stands in front
@@ -60,9 +62,17 @@ def list_open_requests(
     return rows
 
 
-def list_group_requests(group: Group, user: User) -> QuerySet[AccessRequest]:
-    """What waits for the admins of one group, of whom `user` is one."""
-    return _open(user).filter(target=f"{TARGET}{group.pk}").order_by("expires_at", "id")
+def list_group_requests(group: Group, user: User) -> list[AccessRequest]:
+    """What waits for the admins of one group, of whom `user` is one: the first `MOST`."""
+    return _OF_GROUP.all(target=f"{TARGET}{group.pk}", organisation=user.organisation_id, now=clock.now())
+
+
+def _select_of_group(target: Any, organisation: Any, now: Any) -> QuerySet[AccessRequest]:
+    asker: Any = SimpleNamespace(organisation_id=organisation)
+    return with_people(_reaching(asker, at=now)).filter(target=target).order_by("expires_at", "id")[:MOST]
+
+
+_OF_GROUP: Final = Prepared(_select_of_group, target=TextField(), organisation=UUIDField(), now=DateTimeField())
 
 
 def list_choosable_groups(

@@ -119,7 +119,7 @@ def test_of_more_than_five_the_others_are_on_a_page_that_goes_on_by_key(
 
 
 @pytest.fixture(params=["a few groups", "very many groups"])
-def _many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def _many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, compiled_anew: None) -> None:
     """Of more groups than are counted, it is looked for in another way."""
     if request.param == "very many groups":
         monkeypatch.setattr(bounded, "MOST", 0)

@@ -34,6 +34,7 @@ def read_all(page_of: Callable[..., Page[Any]]) -> list[Any]:
     return items
 
 
+@pytest.mark.usefixtures("compiled_anew")
 @pytest.mark.parametrize("most", [1, 1000])
 def test_few_and_many_sub_groups_are_listed_the_same(
     group: Group, organisation: Organisation, group_admin: User, monkeypatch: pytest.MonkeyPatch, most: int

@@ -255,11 +255,6 @@ def _difference(asked: AccessRequest) -> dict[str, Any]:
     }
 
 
-def list_rows(group: Group, user: User) -> list[dict[str, Any]]:
-    """What waits for the admins of one group: for its "Connectors" tab."""
-    return [get_row(asked) for asked in access_requests.list_group_requests(group, user)[: access_requests.MOST]]
-
-
 # ----------------------------------------------------------------------------------------------------
 # Several requests answered at once, each as it was asked: the inbox leads here with those that are ticked.
 #

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -16,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
 from accounts.views.decorators import require_reauthentication, user_of, with_phone
-from connectors.models import Connector, Grant, HandoffState
+from connectors.models import AccessRequest, Connector, Grant, HandoffState
 from connectors.permissions import (
     DESCRIPTIONS,
     Permission,
@@ -29,6 +30,7 @@ from connectors.queries import connectors as connector_queries
 from connectors.queries import usage as usage_queries
 from connectors.services.grants import AlreadyGranted
 from connectors.views import handoffs, usage
+from connectors.views.access_requests import get_row
 from connectors.views.handoffs import PILLS
 from connectors.views.links import pagination_links
 from groups import access
@@ -36,7 +38,6 @@ from groups.models import Group
 from groups.queries import access_requests, groups
 from groups.services import connectors as grants
 from groups.views import bots, links
-from groups.views.access_requests import list_rows
 from groups.views.forms import MOST_CHOICES, AddConnectorForm, add_error
 from kaizala_console.lib import clock, ids, live
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
@@ -59,19 +60,21 @@ def connectors(request: HttpRequest, group_id: UUID) -> HttpResponse:
     group, context = links.for_member(user, group_id, "connectors")
     if not links.is_admin(group):
         return _page(request, group, context, None)
-    etag = _get_etag(user, group)
+    asked = access_requests.list_group_requests(group, user)
+    etag = _get_etag(user, group, asked)  # before the rest is read
     if unchanged := live.unchanged(request, etag):
         return unchanged
     initial: dict[str, str] = {}
     if "connector" in request.GET or "end_date" in request.GET:
         initial |= {"connector": request.GET.get("connector", ""), "end_date": request.GET.get("end_date", "")}
     form = _form(group, user, initial=initial, search=_get_search(request))
-    return _page(request, group, context | live.follow(request.get_full_path(), etag), form)
+    return _page(request, group, context | live.follow(request.get_full_path(), etag), form, asked)
 
 
-def _get_etag(user: User, group: Group) -> str:
-    asked = access_requests.list_group_requests(group, user).values_list("pk", flat=True)
-    return live.etag(user.pk, list(asked), connector_queries.get_target_version(access.get_target(group)))
+def _get_etag(user: User, group: Group, asked: list[AccessRequest]) -> str:
+    return live.etag(
+        user.pk, [request.pk for request in asked], connector_queries.get_target_version(access.get_target(group))
+    )
 
 
 @require_POST
@@ -114,10 +117,9 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
                 % {"connector": granted.grant.connector.name, "owner": granted.grant.connector.owner.name},
             )
             return redirect("groups:grant", group_id, granted.grant.pk)
-    context = links.frame(group, "connectors") | live.follow(
-        reverse("groups:connectors", args=[group.pk]), _get_etag(user, group)
-    )
-    return _page(request, group, context, form)
+    asked, here = access_requests.list_group_requests(group, user), reverse("groups:connectors", args=[group.pk])
+    context = links.frame(group, "connectors") | live.follow(here, _get_etag(user, group, asked))
+    return _page(request, group, context, form, asked)
 
 
 def _as_shown(request: HttpRequest, connector: Connector) -> frozenset[Permission] | None:
@@ -142,8 +144,14 @@ def _form(group: Group, user: User, data: QueryDict | None = None, **kwargs: Any
     return AddConnectorForm(data, connectors=groups.list_addable_connectors(group, user), page_url=here, **kwargs)
 
 
-def _page(request: HttpRequest, group: Group, context: dict[str, Any], form: AddConnectorForm | None) -> HttpResponse:
-    user, here = user_of(request), reverse("groups:connectors", args=[group.pk])
+def _page(
+    request: HttpRequest,
+    group: Group,
+    context: dict[str, Any],
+    form: AddConnectorForm | None,
+    asked: Sequence[AccessRequest] = (),
+) -> HttpResponse:
+    here = reverse("groups:connectors", args=[group.pk])
     page = groups.grant_page(group, cursor=request.GET.get("cursor"))
     sparks = usage_queries.get_daily_grant_calls(page.items) if links.is_admin(group) else {}
     chosen = _chosen(form)
@@ -152,7 +160,7 @@ def _page(request: HttpRequest, group: Group, context: dict[str, Any], form: Add
         "rows": [_row(grant) | {"spark": usage.find_spark(sparks, grant)} for grant in page.items],
         **pagination_links(request, page, path=here),
         "form": form,
-        "asked_rows": list_rows(group, user) if links.is_admin(group) else [],
+        "asked_rows": [get_row(one) for one in asked],
         "chosen": chosen,
         "can": can,
         "cannot": cannot,
