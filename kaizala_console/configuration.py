@@ -6,6 +6,7 @@ import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,7 @@ def get_or_create_key(folder: Path, name: str) -> str:
         return path.read_text(encoding="ascii").strip()
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches the host: `localhost`, 127.0.0.0/8 or ::1."""
     host = host.strip("[]").lower()

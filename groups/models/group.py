@@ -36,7 +36,8 @@ class GroupQuerySet(models.QuerySet["Group"]):
         keys = list(group_ids)
         if not keys:
             return self.none()
-        first = Group.objects.filter(pk__in=GroupLink.objects.filter(**{f"{here}__in": keys}).values(there))
+        at = models.Q((here, keys[0])) if len(keys) == 1 else models.Q((f"{here}__in", keys))  # one may be a Parameter
+        first = Group.objects.filter(pk__in=GroupLink.objects.filter(at).values(there))
         return self.filter(pk__in=reached(first, direction))
 
     def carrying(self, **facts: Any) -> GroupQuerySet:

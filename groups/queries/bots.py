@@ -5,15 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, UUIDField
 
 from accounts.queries import name_people
 from connectors.models import Bot, Grant
 from connectors.models.bot import BotQuerySet
 from groups.models import Action, Group, GroupBot, GroupGrant, Message
+from kaizala_console.lib.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +27,28 @@ class BotPlaces:
     posted_for: str = ""
 
 
-def filter_with_access(group: Group, bots: BotQuerySet) -> BotQuerySet:
+def filter_with_access(group_id: Any, bots: BotQuerySet) -> BotQuerySet:
     """Of these bots, those whose connector has access to the group: added to it, or to a group above it."""
-    above = Group.objects.above([group.pk]).values("pk")
-    at = GroupGrant.objects.filter(Q(group_id=group.pk) | Q(group_id__in=above), grant_id=OuterRef("pk"))
+    above = Group.objects.above([group_id]).values("pk")
+    at = GroupGrant.objects.filter(Q(group_id=group_id) | Q(group_id__in=above), grant_id=OuterRef("pk"))
     grants = Grant.objects.present().filter(Exists(at), connector_id=OuterRef("connector_id"))
     return bots.filter(Exists(grants))
 
 
-def list_addable_bots(group: Group) -> BotQuerySet:
+def list_addable_bots(group_id: Any) -> BotQuerySet:
     """The bots that an admin may put into the group now, with their connector, by name."""
-    there = GroupBot.objects.filter(group=group, bot_id=OuterRef("pk"))
-    bots = filter_with_access(group, Bot.objects.present()).filter(~Exists(there), connector__deleted_at__isnull=True)
+    there = GroupBot.objects.filter(group_id=group_id, bot_id=OuterRef("pk"))
+    bots = filter_with_access(group_id, Bot.objects.present())
+    bots = bots.filter(~Exists(there), connector__deleted_at__isnull=True)
     return bots.select_related("connector").order_by("name", "id")
+
+
+def has_addable_bot(group: Group) -> bool:
+    """Whether there is one at all."""
+    return bool(_FIRST_ADDABLE.all(group_id=group.pk))
+
+
+_FIRST_ADDABLE: Final = Prepared(lambda group_id: list_addable_bots(group_id)[:1], group_id=UUIDField())
 
 
 def list_group_bots(group: Group) -> QuerySet[GroupBot]:

@@ -305,9 +305,12 @@ class GroupCounts:
 
 def get_counts(group: Group) -> GroupCounts:
     """One statement, of one moment."""
-    found = Group.objects.filter(pk=group.pk).order_by()
-    counts = found.values_list(member_count(), _sub_group_count(), _connector_count()).first()
-    return GroupCounts(*(counts or (0, Bounded(), Bounded())))
+    return GroupCounts(*(_TAB_COUNTS.first(pk=group.pk) or (0, Bounded(), Bounded())))
+
+
+def _select_tab_counts(pk: Parameter) -> QuerySet[Group, tuple[Any, ...]]:
+    found = Group.objects.filter(pk=pk).order_by()
+    return found.values_list(member_count(), _sub_group_count(), _connector_count())
 
 
 def _sub_group_count() -> BoundedCount:
@@ -322,6 +325,9 @@ def _parent_group_count() -> BoundedCount:
 def _connector_count() -> BoundedCount:
     rows = GroupGrant.objects.filter(group_id=OuterRef("pk"), grant__revoked_at__isnull=True)
     return BoundedCount(rows.order_by())
+
+
+_TAB_COUNTS: Final = Prepared(_select_tab_counts, pk=UUIDField())
 
 
 def list_addable_connectors(group: Group, user: User) -> QuerySet[Connector]:

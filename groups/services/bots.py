@@ -72,7 +72,7 @@ def remove(*, group: Group, bot_id: str | UUID, by: AccessContext | User) -> Non
 def _filter_usable(by: AccessContext | User, group: Group, bots: BotQuerySet) -> BotQuerySet:
     if isinstance(by, User):
         access.require_admin(by, group.pk)
-        return bot_queries.filter_with_access(group, bots)
+        return bot_queries.filter_with_access(group.pk, bots)
     return bots.filter(connector_id=by.connector.pk)
 
 

@@ -45,18 +45,14 @@ class AddBotForm(forms.Form):
 
     def __init__(self, group: Group, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.fields["bot"].queryset = bots.list_addable_bots(group)  # type: ignore[attr-defined]
+        self.fields["bot"].queryset = bots.list_addable_bots(group.pk)  # type: ignore[attr-defined]
 
 
 def get_context(group: Group) -> dict[str, Any]:
     """What the Connectors tab says of bots: `bot_rows`, and for admins `bot_form`, when there is one to add."""
     rows = list(bots.list_group_bots(group))
-    form = None
-    if links.is_admin(group):
-        form = AddBotForm(group, auto_id="id_bot_%s")
-        if len(form.fields["bot"].choices) < 2:  # type: ignore[attr-defined]  # the empty one alone
-            form = None
-    return {"bot_rows": rows, "bot_form": form}
+    addable = links.is_admin(group) and bots.has_addable_bot(group)
+    return {"bot_rows": rows, "bot_form": AddBotForm(group, auto_id="id_bot_%s") if addable else None}
 
 
 @require_POST
