@@ -28,7 +28,6 @@ from kaizala_console.api.headers import access_token
 from kaizala_console.lib import clock
 from kaizala_console.lib.prepared import Parameter, Prepared
 
-
 # Whoever does ask for one of these reads it then, by a statement of its own.
 _NOT_ASKED: Final = (
     *("public_part", "pepper_id", "digest", "predecessor", "issued_at", "reminded_for"),
