@@ -82,7 +82,7 @@ def match_person(words: str, organisation_id: UUID | None, *, person: str = "pk"
     names = PersonName.objects.filter(has_words("name", words), organisation=organisation_id)
     called = Q((f"{person}__in", names.values("person_id")))
     number, path = _extract_number(words), "" if person == "pk" else f"{person}__"
-    return called | Q((f"{path}number__contains", number)) if number else called
+    return called | Q((f"{path}number__icontains", number)) if number else called
 
 
 def _extract_number(words: str) -> str:
