@@ -32,7 +32,7 @@ from kaizala_console.lib.prepared import Parameter, Prepared
 _NOT_ASKED: Final = (
     *("public_part", "pepper_id", "digest", "predecessor", "issued_at", "reminded_for"),
     *("first_used_at", "first_used_from", "last_used_at", "last_used_from"),
-    *(f"grant__{name}" for name in ("confirmed_by", "granted_at", "end_told_at", "reminded_for")),
+    *(f"grant__{name}" for name in ("granted_at", "end_told_at", "reminded_for")),
     *(f"grant__connector__{name}" for name in ("description", "home_page", "logo_sha256", "redirect_urls")),
     *(f"grant__connector__{name}" for name in ("pkce_required", "created_at", "deactivated_at")),
     *(f"grant__connector__organisation__{name}" for name in ("entra_tenant_id", "created_at")),
