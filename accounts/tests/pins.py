@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from accounts.models import PinDevice, SmsMessage, User, VerifiedPhone
 from accounts.services import phones, pins
 from kaizala_console.lib import clock
+from kaizala_console.lib.errors import RuleBroken
 
 NUMBER = "+919876543210"
 OTHER_NUMBER = "+919876543211"
@@ -43,3 +47,8 @@ def sent_long_ago(user: User) -> int:
     device = send(user)
     SmsMessage.objects.filter(pk=device.sms_id).update(created_at=clock.now() - timedelta(days=90))
     return device.pk
+
+
+def refused(code: str) -> Any:
+    """`with refused("pin_used"):` what is done there breaks the rule of this code."""
+    return pytest.raises(RuleBroken, check=lambda error: getattr(error, "code", "") == code)

@@ -153,19 +153,3 @@ def test_a_get_and_an_unknown_format_export_nothing(browser_of: Browser, member:
     assert browser.get(reverse("activity_export")).status_code == 405
     assert export(browser, "exe").status_code == 302
     assert not AuditEvent.objects.exists()
-
-
-def test_who_is_signed_out_signs_in_first(client: Client) -> None:
-    response = export(client, "csv")
-    assert response.status_code == 302
-    assert reverse("account_login") in response.headers["Location"]
-
-
-def test_the_page_keeps_a_connector_filter_and_offers_its_export(browser_of: Browser, member: User) -> None:
-    connector_id = ids.new_id()
-    act(member, connector_id=connector_id)
-    act(member)
-    page = browser_of(member).get(reverse("activity"), {"connector": str(connector_id)})
-    assert page.text.count("timeline-when") == 1
-    assert f"{reverse('activity_export')}?connector={connector_id}" in page.text
-    assert f'name="connector" value="{connector_id}"' in page.text

@@ -20,7 +20,7 @@ from accounts.audit.events import EventType
 from accounts.audit.record import SYSTEM, record, record_all
 from accounts.audit.record import event as event_of
 from accounts.models import AuditCheckpoint, AuditEvent, Organisation
-from accounts.tasks import BEAT_SCHEDULE, chain_audit
+from accounts.tasks import chain_audit
 from accounts.tests.factories import make_organisation, make_user
 from kaizala_console.lib import clock, crypto, request_context
 
@@ -193,12 +193,21 @@ def test_a_removed_row_is_found(position: int) -> None:
     assert faults() == [("removed", position)]
 
 
-def test_rows_removed_from_the_end_are_found_by_the_checkpoint() -> None:
+@pytest.mark.parametrize(
+    ("sql", "found", "later"),
+    [
+        ("DELETE FROM accounts_auditevent WHERE position > 2", ("removed", 3), ("went-on", 3)),
+        ("DELETE FROM accounts_auditevent", ("removed", 1), ("went-on", 1)),
+        ("DELETE FROM accounts_auditcheckpoint", ("inserted", 1), ("went-on", 5)),
+    ],
+)
+def test_what_is_removed_is_found_also_when_the_console_has_gone_on(sql: str, found: Any, later: Any) -> None:
+    """Rows from the end, all rows, and what says how far the console has signed."""
     happen(4)
-    execute("DELETE FROM accounts_auditevent WHERE position > 2")
-    assert faults() == [("removed", 3)]
+    execute(sql)
+    assert faults() == [found]
     happen(6)
-    assert faults() == [("went-on", 3)], "still, when the console has gone on"
+    assert faults() == [later]
 
 
 @pytest.mark.parametrize("position", [2, 1])
@@ -208,22 +217,6 @@ def test_with_a_checkpoint_made_up_for_what_is_left_they_are_found_too(position:
     left = AuditEvent.objects.get(position=position)
     execute("UPDATE accounts_auditcheckpoint SET position = %s, hash = %s", position, left.hash)
     assert faults() == [("rewritten", position)]
-
-
-def test_without_a_checkpoint_nothing_counts_as_signed() -> None:
-    happen(3)
-    execute("DELETE FROM accounts_auditcheckpoint")
-    assert faults() == [("inserted", 1)]
-    happen(1)
-    assert faults() == [("went-on", 4)]
-
-
-def test_an_emptied_table_is_found_also_when_the_console_has_gone_on() -> None:
-    happen(5)
-    execute("DELETE FROM accounts_auditevent")
-    assert faults() == [("removed", 1)]
-    happen(7)
-    assert faults() == [("went-on", 1)]
 
 
 def test_emptied_with_its_checkpoint_the_trail_is_younger_than_the_accounts(travel: Callable[..., Any]) -> None:
@@ -307,10 +300,6 @@ def test_while_the_worker_is_stopped_the_verifier_says_how_many_wait_and_since_w
     assert (faults(), verify.describe_unchained()) == ([], "")
 
 
-def test_the_worker_is_sent_to_it_each_second() -> None:
-    assert BEAT_SCHEDULE["accounts-chain-audit"]["schedule"] == 1.0
-
-
 def test_a_pepper_that_has_left_the_ring_is_named_and_nothing_is_lost(settings: Any) -> None:
     happen(3)
     act(2)
@@ -368,15 +357,6 @@ def test_many_acts_and_several_workers_at_the_same_moment_make_one_chain(togethe
     chain.chain()
     assert AuditEvent.objects.count() == 80
     assert faults() == []
-
-
-@pytest.mark.services
-def test_several_workers_at_the_same_moment_chain_each_event_once(together: Callable[..., list[Any]]) -> None:
-    happen(1)
-    act(50)
-    assert sum(together(8, chain.chain)) == 50
-    assert faults() == []
-    assert AuditCheckpoint.objects.get().position == 51
 
 
 @pytest.mark.services

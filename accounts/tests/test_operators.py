@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from itertools import groupby
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -36,7 +35,7 @@ from accounts.tests.authenticator import code_of, wrong_code
 from accounts.tests.factories import make_user
 from accounts.tests.pages import words
 from kaizala_console.lib import clock
-from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound
+from kaizala_console.lib.errors import NotAllowed, NotFound
 from kaizala_console.tests.leaks import holds
 
 INDEX, SECOND_FACTOR, SET_UP = "/operators/", "/operators/second-factor/", "/operators/second-factor/set-up/"
@@ -83,14 +82,6 @@ def test_a_first_time_operator_confirms_by_pin_then_sets_an_app_up_and_is_in(
     there = browser.post(page.redirect_chain[-1][0], {"pin": code_of(device)})
     assert (there.status_code, there["Location"]) == (302, INDEX)
     assert browser.get(INDEX).status_code == 200
-
-
-def test_the_picture_is_the_key_in_the_form_that_apps_read(operator: User) -> None:
-    device = totp.begin(user=operator)
-    address = totp.build_uri(device)
-    assert address.startswith("otpauth://totp/Kaizala%20Console:omar.dsouza%40contoso.example?secret=")
-    assert totp.format_secret(device).replace(" ", "") in address
-    assert "issuer=Kaizala%20Console" in address
 
 
 def test_each_session_needs_a_code_of_its_own(operator: User, app: AuthenticatorApp, browser_of: BrowserOf) -> None:
@@ -225,16 +216,14 @@ def test_no_address_of_the_site_is_a_500(desk: Client, path: str) -> None:
     assert desk.get(f"/operators/{path}", follow=True).status_code < 500
 
 
-def test_every_filter_that_a_list_offers_works(desk: Client, developer: User, some_of_everything: None) -> None:
+def test_the_filters_that_a_list_offers_work_together(desk: Client, developer: User, some_of_everything: None) -> None:
     for model in site._registry:
         base = reverse(f"operators:{model._meta.app_label}_{model._meta.model_name}_changelist")
         page = desk.get(base).content.decode()
         offered = page[page.find('id="changelist-filter"') :] if 'id="changelist-filter"' in page else ""
-        queries = {query.replace("&amp;", "&") for query in re.findall(r'href="(\?[^"]+)"', offered)}
-        for _, of_one_filter in groupby(sorted(queries), lambda query: list(dict(parse_qsl(query[1:])))):
-            first, *others = of_one_filter
-            for query in (first, *others[-1:]):
-                assert desk.get(base + query).status_code == 200, (base, query)
+        queries = [parse_qsl(query.replace("&amp;", "&")[1:]) for query in re.findall(r'href="(\?[^"]+)"', offered)]
+        chosen = {name: value for query in queries for name, value in query}  # the last choice of each, all together
+        assert desk.get(base, chosen).status_code == 200, (base, chosen)
 
 
 def test_no_page_of_the_site_needs_a_script_or_style_of_its_own(desk: Client) -> None:
@@ -274,6 +263,7 @@ def test_a_deactivated_account_is_out_at_once_and_may_come_back(
     act(desk, "user", "activate", developer)
     developer.refresh_from_db()
     assert developer.is_active
+    assert "already in this state" in words(act(desk, "user", "activate", developer))
 
 
 def test_an_operator_cannot_lock_the_last_door(desk: Client, operator: User) -> None:
@@ -331,19 +321,6 @@ def test_nobody_but_operators_manages_accounts(developer: User, organisation_adm
             with pytest.raises(NotAllowed):
                 attempt()
     assert not AuditEvent.objects.exists()
-
-
-@pytest.mark.parametrize(
-    "act_again",
-    [
-        lambda user, by: users.activate(user=user, by=by),
-        lambda user, by: users.set_roles(user=user, is_staff=False, by=by),
-        lambda user, by: users.set_roles(user=user, by=by),
-    ],
-)
-def test_what_is_so_already_is_told(developer: User, operator: User, act_again: Callable[..., Any]) -> None:
-    with pytest.raises(Conflict):
-        act_again(developer, operator)
 
 
 def test_an_admin_decides_for_the_own_organisation_alone(

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.models import AuthenticatorApp, Organisation, PinDevice, SandboxSms, User
+from accounts.models import AuthenticatorApp, PinDevice, SandboxSms, User
 from accounts.tests import factories
 from accounts.tests.pages import url_with
 from accounts.tests.pins import work, wrong
@@ -25,12 +25,6 @@ TYPED = {"region": "IN", "number": "98200 12345"}
 
 
 ADD = "/console/phones/add/"
-
-
-@pytest.fixture
-def newcomer(organisation: Organisation) -> User:
-    """Signed in for the first time: no phone yet."""
-    return factories.make_user("Nisha Patel", organisation, number=None)
 
 
 @pytest.fixture
@@ -112,28 +106,6 @@ def test_a_pin_that_is_not_right_is_refused_and_not_repeated(
     assert typed not in answer.content.decode()
     assert PinDevice.objects.get().tries == (len(typed) == 6)
     assert not newcomer.verified_phones.exists()
-
-
-def test_a_pin_that_has_expired_offers_a_new_one_to_the_same_number(
-    browser: Client, newcomer: User, phones: Any, travel: Callable[..., dt.datetime]
-) -> None:
-    page = pin_page(browser.post(ADD, TYPED))
-    travel(minutes=10, seconds=1)
-    answer = browser.post(page, {"pin": phones.pin(NUMBER)})
-    assert "This PIN has expired." in answer.content.decode()
-    assert f'action="{page}again/"' in answer.content.decode()
-    assert not newcomer.verified_phones.exists()
-
-
-def test_a_number_that_another_account_holds_is_told_of_only_after_the_pin(
-    browser: Client, stranger: User, phones: Any
-) -> None:
-    factories.verify(stranger, NUMBER, is_primary=False)
-    page = pin_page(browser.post(ADD, TYPED))
-    assert "another account" not in browser.get(page).content.decode().lower()
-    answer = browser.post(page, {"pin": phones.pin(NUMBER)})
-    assert answer.status_code == 400
-    assert "another account" in answer.content.decode().lower()
 
 
 @pytest.mark.parametrize(
@@ -224,14 +196,6 @@ def test_a_stranger_gets_the_same_answer_for_not_yours_and_not_there(
     assert SandboxSms.objects.count() == 1
 
 
-def test_without_a_session_every_phone_page_leads_to_the_sign_in(client: Client, db: None) -> None:
-    for path in ("add/", "pin/1/", "pin/1/again/", "1/primary/", "1/release/", ""):
-        for method in (client.get, client.post):
-            answer = method(f"/console/phones/{path}", follow=True)
-            assert answer.status_code == 405 or answer.redirect_chain[-1][0].startswith("/accounts/login/?next="), path
-    assert not PinDevice.objects.exists()
-
-
 # Cost
 @pytest.mark.usefixtures("alone")
 def test_the_pages_cost_a_bounded_number_of_queries(
@@ -248,18 +212,6 @@ SETTINGS = "/console/settings/"
 
 
 CONFIRM, SIGN_IN_AGAIN = "/console/confirm/", "/console/sign-in-again/"
-
-
-def test_a_second_number_is_added_beside_the_primary_one(
-    member: User, browser_of: Callable[..., Client], phones: Any
-) -> None:
-    browser = browser_of(member)
-    page = browser.post(ADD, TYPED).headers["Location"]
-    done = browser.post(page, {"pin": phones.pin(NUMBER)})
-    assert done.headers["Location"] == SETTINGS
-    held = {phone.person.number: phone.is_primary for phone in member.verified_phones.active()}
-    assert len(held) == 2
-    assert held[NUMBER] is False
 
 
 def test_a_number_is_made_primary_also_by_a_double_click(member: User, browser_of: Callable[..., Client]) -> None:
@@ -298,28 +250,6 @@ def test_nobody_else_changes_a_phone(
         assert browser_of(other).post(f"/console/phones/{phone.pk}/{what}/").status_code == 404
     phone.refresh_from_db()
     assert (phone.released_at, phone.is_primary) == (None, True)
-
-
-@pytest.mark.parametrize(("recent", "confirmed", "asks"), [(False, False, SIGN_IN_AGAIN), (True, False, CONFIRM)])
-def test_a_pin_to_a_number_of_long_ago_asks_who_sits_there_as_adding_it_did(
-    member: User,
-    browser_of: Callable[..., Client],
-    travel: Callable[..., dt.datetime],
-    recent: bool,
-    confirmed: bool,
-    asks: str,
-) -> None:
-    """Else a session that was left open, and the SIM of a number that was given back, would be a confirmation."""
-    page = browser_of(member).post(ADD, TYPED).headers["Location"]
-    travel(days=90)
-    sent = SandboxSms.objects.count()
-    browser = browser_of(member, recent=recent, confirmed=confirmed)
-    answer = browser.post(f"{page}again/")
-    assert answer.headers["Location"].startswith(asks)
-    assert SandboxSms.objects.count() == sent
-    known = browser_of(member).post(f"{page}again/")
-    assert known.headers["Location"].startswith("/console/phones/pin/")
-    assert SandboxSms.objects.count() == sent + 1
 
 
 def test_whoever_confirms_with_an_app_does_not_confirm_by_verifying_a_number(

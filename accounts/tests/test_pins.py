@@ -20,7 +20,7 @@ from accounts.services.pins import Program
 from accounts.sms import verify
 from accounts.sms.sandbox import SandboxInbox
 from accounts.tests.factories import make_user
-from accounts.tests.pins import NUMBER, OTHER_NUMBER, enter, send, wrong
+from accounts.tests.pins import NUMBER, OTHER_NUMBER, enter, refused, send, wrong
 from accounts.tests.twilio_server import FakeTwilio
 from kaizala_console.lib import request_context
 from kaizala_console.lib.circuit_breaker import CircuitBreaker
@@ -83,9 +83,8 @@ def test_the_right_pin_is_accepted_once(newcomer: User, pin_on_phone: Callable[[
     device = send(newcomer)
     pin = pin_on_phone(NUMBER)
     assert enter(newcomer, device, pin).person.number == NUMBER
-    with pytest.raises(RuleBroken) as caught:
+    with refused("pin_used"):
         enter(newcomer, device, pin)
-    assert caught.value.code == "pin_used"
     assert not AuditEvent.objects.filter(tag="phone:pin:refused").exists(), "a second click is no attack"
 
 
@@ -108,9 +107,8 @@ def test_a_pin_may_have_spaces_hyphens_and_the_digits_of_another_script(
 @pytest.mark.parametrize("typed", ["", "12345", "1234567", "12345a", "½23456", "²23456", "\x00" * 6, "9" * 10_000])
 def test_what_is_no_pin_is_told_apart_and_costs_no_try(newcomer: User, typed: str) -> None:
     device = send(newcomer)
-    with pytest.raises(RuleBroken) as caught:
+    with refused("pin_format"):
         enter(newcomer, device, typed)
-    assert caught.value.code == "pin_format"
     device.refresh_from_db()
     assert device.tries == 0
 
@@ -138,22 +136,8 @@ def test_a_pin_lives_ten_minutes(newcomer: User, phones: Any, travel: Callable[.
     assert enter(newcomer, device, phones.pin(NUMBER))
     again = send(newcomer, OTHER_NUMBER)
     travel(minutes=10)
-    with pytest.raises(RuleBroken) as caught:
+    with refused("pin_expired"):
         enter(newcomer, again, phones.pin(OTHER_NUMBER))
-    assert caught.value.code == "pin_expired"
-
-
-@pytest.mark.postgresql
-def test_a_newer_pin_takes_the_place_of_the_older_one(newcomer: User, phones: Any, travel: Callable[..., Any]) -> None:
-    first = send(newcomer)
-    old_pin = phones.pin(NUMBER)
-    travel(seconds=31)
-    second = send(newcomer)
-    with pytest.raises(RuleBroken) as caught:
-        enter(newcomer, first, old_pin)
-    assert caught.value.code == "pin_superseded"
-    assert queries.open_pin(newcomer, PinDevice.Purpose.VERIFY) == second
-    assert enter(newcomer, second, phones.pin(NUMBER))
 
 
 def test_the_pin_of_somebody_else_is_not_there(newcomer: User, stranger: User, phones: Any) -> None:
@@ -185,15 +169,15 @@ def test_a_retired_pepper_makes_a_pin_wrong_and_nothing_worse(newcomer: User, ph
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_of_eight_requests_with_the_right_pin_exactly_one_is_accepted(
-    newcomer: User, phones: Any, together: Callable[..., list[Any]]
+    newcomer: User, pin_on_phone: Callable[[str], str], together: Callable[..., list[Any]]
 ) -> None:
     device = send(newcomer)
-    pin = phones.pin(NUMBER)
+    pin = pin_on_phone(NUMBER)
     results = together(8, lambda: enter(newcomer, device, pin))
     accepted = [result for result in results if not isinstance(result, Exception)]
-    refused = [result for result in results if isinstance(result, Exception)]
     assert len(accepted) == 1, results
-    assert {getattr(error, "code", error) for error in refused} == {"pin_used"}
+    others = {getattr(error, "code", error) for error in results if isinstance(error, Exception)}
+    assert others <= {"pin_used", "sms_down"}, "the second where Verify is asked by few at once"
     assert newcomer.verified_phones.count() == 1
     assert AuditEvent.objects.filter(tag="phone:number:verified").count() == 1
 
@@ -208,9 +192,8 @@ def test_guessing_with_many_requests_at_once_gets_five_tries_too(
     together(12, lambda: enter(newcomer, device, wrong(pin)))
     device.refresh_from_db()
     assert device.tries == 5
-    with pytest.raises(RuleBroken) as caught:
+    with refused("pin_exhausted"):
         enter(newcomer, device, pin)
-    assert caught.value.code == "pin_exhausted"
 
 
 @pytest.mark.postgresql
@@ -436,18 +419,6 @@ def test_a_worker_is_woken_for_a_pin(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_requests_with_the_right_pin_of_verify_exactly_one_is_accepted(
-    newcomer: User, twilio_verify: FakeTwilio, together: Callable[..., list[Any]]
-) -> None:
-    device = send(newcomer)
-    pin = twilio_verify.pin(NUMBER)
-    results = together(5, lambda: enter(newcomer, device, pin))
-    accepted = [result for result in results if not isinstance(result, Exception)]
-    assert len(accepted) == 1, results
-    assert newcomer.verified_phones.count() == 1
-
-
-@pytest.mark.django_db(transaction=True)
 def test_guessing_at_verify_with_many_requests_at_once_gets_five_tries_too(
     newcomer: User, twilio_verify: FakeTwilio, together: Callable[..., list[Any]]
 ) -> None:
@@ -474,16 +445,18 @@ def test_a_check_that_verify_does_not_answer_costs_no_try_and_the_pin_stays_good
     assert enter(newcomer, device, pin)
 
 
-@pytest.mark.parametrize("is_configured", [True, False])
-def test_a_verification_that_twilio_forgot_or_that_nobody_can_ask_about_has_expired(
-    newcomer: User, twilio_verify: FakeTwilio, settings: Settings, is_configured: bool
+@pytest.mark.parametrize("why", ["forgotten", "tried too often", "no service any more"])
+def test_a_verification_that_verify_cannot_decide_any_more_has_expired(
+    newcomer: User, twilio_verify: FakeTwilio, settings: Settings, why: str
 ) -> None:
     device = send(newcomer)
     twilio_verify.verifications.clear()
-    settings.TWILIO_VERIFY_SERVICE_SID = settings.TWILIO_VERIFY_SERVICE_SID if is_configured else ""
-    with pytest.raises(RuleBroken) as caught:
+    if why == "tried too often":
+        twilio_verify.fail(429, 60202)
+    elif why == "no service any more":
+        settings.TWILIO_VERIFY_SERVICE_SID = ""
+    with refused("pin_expired"):
         enter(newcomer, device, "123456")
-    assert caught.value.code == "pin_expired"
 
 
 @pytest.mark.parametrize("kind", ["twilio", "twilio_verify"])

@@ -119,12 +119,6 @@ def test_every_user_agent_has_some_words(user_agent: str) -> None:
     assert describe_device(user_agent)
 
 
-def test_without_a_session_it_leads_to_the_sign_in(client: Client, db: None) -> None:
-    assert "session" not in client.get("/accounts/login/").cookies
-    for answer in (client.get(SESSIONS), client.post(f"{SESSIONS}1/end/"), client.post(f"{SESSIONS}end-others/")):
-        assert answer.headers["Location"].startswith("/accounts/login/?next=")
-
-
 def sign_in(user: User, user_agent: str = EDGE, address: str = "192.0.2.7") -> Client:
     """A browser that has just come in, and looked at Home."""
     browser = Client(headers={"User-Agent": user_agent}, REMOTE_ADDR=address)

@@ -11,8 +11,8 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from accounts.models import AuditEvent, AuthenticatorApp, Organisation, User
-from accounts.tests import factories, pins
+from accounts.models import AuditEvent, Organisation, User
+from accounts.tests import factories
 from accounts.tests.pages import words
 from kaizala_console.dashboard.navigation import find_targets
 
@@ -32,12 +32,6 @@ def test_a_person_sees_their_own_profile_and_phones(member: User, browser_of: Ca
         assert fact in shown
 
 
-def test_an_operator_is_told_of_the_authenticator_app(operator: User, browser_of: Callable[..., Client]) -> None:
-    assert "The operators’ pages ask for an authenticator app." in words(browser_of(operator).get(SETTINGS))
-    AuthenticatorApp.objects.create(user=operator, confirmed=True)
-    assert "You confirm with codes from your authenticator app." in words(browser_of(operator).get(SETTINGS))
-
-
 @pytest.mark.usefixtures("alone")
 def test_many_phones_cost_no_more_queries_than_one(
     organisation_admin: User, browser_of: Callable[..., Client], django_assert_max_num_queries: DjangoAssertNumQueries
@@ -47,14 +41,6 @@ def test_many_phones_cost_no_more_queries_than_one(
         factories.verify(organisation_admin, f"+91982001234{last}", is_primary=False)
     with django_assert_max_num_queries(6):
         browser.get(SETTINGS)
-
-
-def test_without_a_session_it_leads_to_the_sign_in(client: Client, db: None) -> None:
-    for path in (SETTINGS, PAGE):
-        assert client.get(path).headers["Location"].startswith("/accounts/login/?next=")
-    for path in (LANGUAGE, MAIL, POLICY):
-        answer = client.post(path, {"language": "hi", "wanted": []})
-        assert answer.headers["Location"].startswith("/accounts/login/?next=")
 
 
 def test_a_person_chooses_a_language_for_all_their_devices(member: User, browser_of: Callable[..., Client]) -> None:
@@ -166,16 +152,3 @@ def test_an_admin_changes_the_policy_of_their_organisation_and_the_trail_tells(
     assert (event.before, event.after) == ({"admins_may_see_tokens": True}, {"admins_may_see_tokens": False})
     browser_of(organisation_admin).post(POLICY, {"admins_may_see_tokens": "on"})
     assert may_see_tokens(organisation)
-
-
-def test_the_policy_asks_for_a_confirmation_and_is_then_saved_by_itself(
-    organisation_admin: User, browser_of: Callable[..., Client], phones: Any
-) -> None:
-    browser = browser_of(organisation_admin, confirmed=False)
-    confirm = browser.post(POLICY, {"form": "policy"}).headers["Location"]
-    form = {"pending_form": browser.get(confirm).context["pending"].id}
-    pins.work()
-    number = organisation_admin.verified_phones.get().person.number
-    saved = browser.post(confirm, {"pin": phones.pin(number), **form}, follow=True)
-    assert saved.request["PATH_INFO"] == PAGE
-    assert not may_see_tokens(organisation_admin.organisation)

@@ -37,17 +37,6 @@ def asked(location: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
 
 
-def test_adding_making_primary_and_giving_back_ask(long_ago: Client, member: User, phones: Any) -> None:
-    other = verify(member, is_primary=False)
-    assert urlsplit(long_ago.get(ADD)["Location"]).path == AGAIN
-    for path in (ADD, f"/console/phones/{other.pk}/primary/", f"/console/phones/{other.pk}/release/"):
-        answer = long_ago.post(path, {"region": "IN", "number": "98200 12345"})
-        assert urlsplit(answer["Location"]).path == AGAIN, path
-    other.refresh_from_db()
-    assert (other.is_primary, other.released_at) == (False, None)
-    assert phones.texts("+919820012345") == []
-
-
 def test_it_holds_for_the_time_of_the_setting(
     member: User, browser_of: BrowserOf, travel: Callable[..., Any], settings: Settings
 ) -> None:

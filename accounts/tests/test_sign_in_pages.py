@@ -130,8 +130,3 @@ def test_the_raw_form_of_the_dummy_provider_is_out_of_reach(client: Client, db: 
     assert urlsplit(answer.headers["Location"]).path == IDENTITIES
     assert parse_qs(urlsplit(answer.headers["Location"]).query) == {"state": ["abc"]}
     assert client.post("/accounts/dummy/authenticate/?state=abc", {"id": "1"}).status_code == 405
-
-
-def test_the_bare_address_leads_to_home_and_home_to_the_sign_in(client: Client, db: None) -> None:
-    chain = client.get("/", follow=True).redirect_chain
-    assert [step[0] for step in chain] == ["/console/", "/accounts/login/?next=%2Fconsole%2F"]
