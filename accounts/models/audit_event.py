@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from kaizala_console.lib import clock, crypto
+from kaizala_console.lib import crypto
+from kaizala_console.lib.fields import without_default
 
 
 def new_event_mac() -> str:
     """Return a MAC for one more event: the id of the pepper, a nonce, and the nonce's keyed digest."""
     key_id, nonce = crypto.current_key_id(), secrets.token_urlsafe(12)
     return f"{key_id}.{nonce}.{_tag(key_id, nonce)}"
+
+
+class EventMacField(models.CharField):
+    """A MAC that only the console can make, so a row that somebody else adds is never chained."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs |= {"max_length": 100, "unique": True, "editable": False, "default": new_event_mac}
+        super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> tuple[str, str, Any, Any]:
+        return without_default(super().deconstruct(), "django.db.models.CharField")
 
 
 class AuditEvent(models.Model):
@@ -25,7 +39,7 @@ class AuditEvent(models.Model):
     they let a connector's, a group's or a person's page list its own history.
     """
 
-    at = models.DateTimeField(_("at"), default=clock.now)
+    at = models.DateTimeField(_("at"), default=timezone.now)
     tag = models.CharField(_("tag"), max_length=64)
     actor_kind = models.CharField(_("actor kind"), max_length=16)
     actor_id = models.CharField(_("actor id"), max_length=64, blank=True)
@@ -50,8 +64,7 @@ class AuditEvent(models.Model):
     request_id = models.CharField(_("request id"), max_length=64, blank=True)
     # The names in its sentence, for the search in Activity; derived from the above, so not chained.
     search_text = models.TextField(_("search text"), blank=True, editable=False)
-    # Only the console can make one, so a row that somebody else adds is never chained.
-    mac = models.CharField(_("MAC"), max_length=100, unique=True, default=new_event_mac, editable=False)
+    mac = EventMacField(_("MAC"))
     # Its place in the chain (accounts/audit/chain.py), given by the worker; empty until then.
     position = models.BigIntegerField(_("position"), null=True, blank=True, unique=True, editable=False)
     previous_hash = models.CharField(_("previous hash"), max_length=64, blank=True, editable=False)
@@ -99,7 +112,7 @@ class AuditCheckpoint(models.Model):
     broken_at = models.BigIntegerField(_("broken at"), null=True)
     key_id = models.CharField(_("key id"), max_length=16)
     mac = models.CharField(_("MAC"), max_length=64)
-    signed_at = models.DateTimeField(_("signed at"), default=clock.now)
+    signed_at = models.DateTimeField(_("signed at"), default=timezone.now)
 
     class Meta:
         verbose_name = _("audit checkpoint")

@@ -6,9 +6,11 @@ import datetime as dt
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from kaizala_console.lib import clock, ids, outbox
+from kaizala_console.lib import outbox
+from kaizala_console.lib.fields import IdField
 
 
 class NoticeQuerySet(models.QuerySet["Notice"]):
@@ -24,15 +26,15 @@ class Notice(models.Model):
     `key` makes a notice unique, so that the same fact is told once.
     """
 
-    id = models.UUIDField(_("id"), primary_key=True, default=ids.new_id, editable=False)
+    id = IdField(_("id"))
     user = models.ForeignKey("accounts.User", verbose_name=_("user"), on_delete=models.CASCADE, related_name="notices")
     template = models.CharField(_("template"), max_length=80)
     number = models.CharField(_("number"), max_length=16, blank=True)
     context = models.JSONField(_("context"), default=dict, encoder=DjangoJSONEncoder)
     key = models.CharField(_("key"), max_length=160, unique=True)
-    created_at = models.DateTimeField(_("created at"), default=clock.now)
-    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True, default=clock.now)
-    scheduled_at = models.DateTimeField(_("scheduled at"), default=clock.now, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True, default=timezone.now)
+    scheduled_at = models.DateTimeField(_("scheduled at"), default=timezone.now, editable=False)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     gave_up_at = models.DateTimeField(_("gave up at"), null=True, blank=True)

@@ -1,13 +1,14 @@
 """An organisation: one Microsoft Entra tenant, and the policies its admins set."""
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib.fields import IdField
 
 
 class Organisation(models.Model):
-    id = models.UUIDField(_("id"), primary_key=True, default=ids.new_id, editable=False)
+    id = IdField(_("id"))
     name = models.CharField(_("name"), max_length=120)
     entra_tenant_id = models.CharField(
         _("Entra tenant ID"),
@@ -25,7 +26,7 @@ class Organisation(models.Model):
         default=True,
         help_text=_("Whether the admin who adds a connector can view its refresh token once."),
     )
-    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
     class Meta:
         verbose_name = _("organisation")

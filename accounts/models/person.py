@@ -7,9 +7,11 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from kaizala_console.lib import clock, ids, phone_numbers
+from kaizala_console.lib import phone_numbers
+from kaizala_console.lib.fields import IdField
 
 
 def name_expression(organisation_id: UUID | models.F | models.Expression | None, person: str = "person_id") -> Coalesce:
@@ -35,11 +37,11 @@ class Person(models.Model):
     # What the organisation that asks calls them, once `with_names` or `accounts.queries.name_people` has set it.
     name: str = ""
 
-    id = models.UUIDField(_("id"), primary_key=True, default=ids.new_id, editable=False)
+    id = IdField(_("id"))
     number = models.CharField(_("phone number"), max_length=16, unique=True, help_text=_("E.164"))
     picture_url = models.URLField(_("picture"), max_length=500, blank=True)
     provisioned_at = models.DateTimeField(_("provisioned at"), null=True, blank=True)
-    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
     objects = PersonQuerySet.as_manager()
 

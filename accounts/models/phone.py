@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-
-from kaizala_console.lib import clock
 
 
 class VerifiedPhoneQuerySet(models.QuerySet["VerifiedPhone"]):
@@ -23,7 +22,7 @@ class VerifiedPhone(models.Model):
         "accounts.Person", verbose_name=_("person"), on_delete=models.PROTECT, related_name="verified_phones"
     )
     is_primary = models.BooleanField(_("primary"), default=False)
-    verified_at = models.DateTimeField(_("verified at"), default=clock.now)
+    verified_at = models.DateTimeField(_("verified at"), default=timezone.now)
     released_at = models.DateTimeField(_("released at"), null=True, blank=True)
 
     objects = VerifiedPhoneQuerySet.as_manager()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.pin_device import PinDevice
-from kaizala_console.lib import clock, outbox
+from kaizala_console.lib import outbox
 
 
 class SmsMessageQuerySet(models.QuerySet["SmsMessage"]):
@@ -53,9 +54,9 @@ class SmsMessage(models.Model):
     error = models.CharField(_("error"), max_length=200, blank=True)
     sealed = models.BinaryField(_("sealed"), null=True, blank=True, editable=False)
     next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
-    scheduled_at = models.DateTimeField(_("scheduled at"), default=clock.now, editable=False)
+    scheduled_at = models.DateTimeField(_("scheduled at"), default=timezone.now, editable=False)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    created_at = models.DateTimeField(_("at"), default=clock.now)
+    created_at = models.DateTimeField(_("at"), default=timezone.now)
     used_at = models.DateTimeField(_("PIN used"), null=True, blank=True)
 
     objects = SmsMessageQuerySet.as_manager()
@@ -90,7 +91,7 @@ class SandboxSms(models.Model):
 
     number = models.CharField(_("phone number"), max_length=16)
     text = models.CharField(_("text"), max_length=320)
-    sent_at = models.DateTimeField(_("sent at"), default=clock.now)
+    sent_at = models.DateTimeField(_("sent at"), default=timezone.now)
 
     class Meta:
         verbose_name = _("SMS of the sandbox")

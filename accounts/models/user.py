@@ -8,9 +8,8 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-
-from kaizala_console.lib import clock
 
 
 class UserManager(BaseUserManager["User"]):
@@ -52,7 +51,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         editable=False,
         help_text=_("When they dismissed the first steps on Home."),
     )
-    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
     objects = UserManager()
 

@@ -8,10 +8,12 @@ from functools import reduce
 from operator import or_
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from connectors.models.connector import PermissionSetField
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib import clock
+from kaizala_console.lib.fields import IdField
 
 _ENDINGS = ("approved_at", "refused_at", "withdrawn_at", "expired_at")
 UNANSWERED = models.Q(**{f"{ending}__isnull": True for ending in _ENDINGS})
@@ -55,7 +57,7 @@ class AccessRequest(models.Model):
         ACCESS = "access", _("access")
         MORE = "more", _("more permissions")
 
-    id = models.UUIDField(_("id"), primary_key=True, default=ids.new_id, editable=False)
+    id = IdField(_("id"))
     connector = models.ForeignKey(
         "connectors.Connector",
         verbose_name=_("connector"),
@@ -84,7 +86,7 @@ class AccessRequest(models.Model):
         _("once"), max_length=64, blank=True, help_text=_("Names the form, so that sending it twice is once.")
     )
     made_by = models.ForeignKey("accounts.User", verbose_name=_("made by"), on_delete=models.PROTECT, related_name="+")
-    made_at = models.DateTimeField(_("made at"), default=clock.now)
+    made_at = models.DateTimeField(_("made at"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires at"))
     approved_at = models.DateTimeField(_("approved at"), null=True, blank=True)
     refused_at = models.DateTimeField(_("refused at"), null=True, blank=True)

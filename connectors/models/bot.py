@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib.fields import IdField
 
 
 class BotQuerySet(models.QuerySet["Bot"]):
@@ -17,7 +18,7 @@ class BotQuerySet(models.QuerySet["Bot"]):
 class Bot(models.Model):
     """A deleted bot keeps its row: what was posted under its name still says so."""
 
-    id = models.UUIDField(_("bot ID"), primary_key=True, default=ids.new_id, editable=False)
+    id = IdField(_("bot ID"))
     connector = models.ForeignKey(
         "connectors.Connector",
         verbose_name=_("connector"),
@@ -27,7 +28,7 @@ class Bot(models.Model):
     )
     name = models.CharField(_("name"), max_length=80)
     picture_url = models.URLField(_("picture"), max_length=500, blank=True)
-    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     removed_at = models.DateTimeField(_("removed at"), null=True, blank=True)
 
     objects = BotQuerySet.as_manager()

@@ -12,12 +12,13 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organisation, User
 from connectors import permissions
 from connectors.permissions import Permission
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib.fields import IdField, without_default
 
 if TYPE_CHECKING:
     _CharField = models.CharField[Iterable[str], frozenset[Permission]]
@@ -44,6 +45,9 @@ class PermissionSetField(_CharField):
         kwargs.setdefault("max_length", 120)
         kwargs.setdefault("default", frozenset)
         super().__init__(*args, **kwargs)
+
+    def deconstruct(self) -> tuple[str, str, Any, Any]:
+        return without_default(super().deconstruct(), "django.db.models.CharField")
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Any:
         return _read(value or "")
@@ -106,7 +110,7 @@ class ConnectorQuerySet(models.QuerySet["Connector"]):
 class Connector(models.Model):
     NAME_CONSTRAINT: Final = "connector_name_once_an_owner"
 
-    id = models.UUIDField(_("connector ID"), primary_key=True, default=ids.new_id, editable=False)
+    id = IdField(_("connector ID"))
     organisation = models.ForeignKey(
         "accounts.Organisation", verbose_name=_("organisation"), on_delete=models.PROTECT, related_name="connectors"
     )
@@ -134,7 +138,7 @@ class Connector(models.Model):
     permissions = PermissionSetField(_("permissions"))
     # An access token carries the number that it was made under, and is refused under another one.
     token_generation = models.PositiveIntegerField(_("generation of access tokens"), default=0, editable=False)
-    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     deactivated_at = models.DateTimeField(_("deactivated at"), null=True, blank=True)
     suspended_at = models.DateTimeField(_("suspended at"), null=True, blank=True)
     deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True)
@@ -221,7 +225,7 @@ class ConnectorSecret(models.Model):
     public_part = models.CharField(_("public part"), max_length=32, unique=True)
     pepper_id = models.CharField(_("pepper id"), max_length=16)
     digest = models.CharField(_("digest"), max_length=64)
-    created_at = models.DateTimeField(_("created at"), default=clock.now)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
     created_by = models.ForeignKey(
         "accounts.User", verbose_name=_("created by"), on_delete=models.PROTECT, related_name="+"
     )
@@ -290,7 +294,7 @@ class ConnectorLogo(models.Model):
     sha256 = models.CharField(_("SHA-256"), max_length=64)
     width = models.PositiveSmallIntegerField(_("width"))
     height = models.PositiveSmallIntegerField(_("height"))
-    changed_at = models.DateTimeField(_("changed at"), default=clock.now)
+    changed_at = models.DateTimeField(_("changed at"), default=timezone.now)
 
     class Meta:
         verbose_name = _("logo")
@@ -370,7 +374,7 @@ class Orphan(models.Model):
         blank=True,
         related_name="+",
     )
-    found_at = models.DateTimeField(_("found at"), default=clock.now)
+    found_at = models.DateTimeField(_("found at"), default=timezone.now)
     settled_at = models.DateTimeField(_("settled at"), null=True, blank=True)
 
     class Meta:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-
-from kaizala_console.lib import clock
 
 
 class ConnectorKeyQuerySet(models.QuerySet["ConnectorKey"]):
@@ -24,7 +23,7 @@ class ConnectorKey(models.Model):
     )
     jwk = models.JSONField(_("public key"), help_text=_("As a JWK (RFC 7517), its public members alone."))
     fingerprint = models.CharField(_("fingerprint"), max_length=43, help_text=_("The thumbprint of RFC 7638, SHA-256."))
-    created_at = models.DateTimeField(_("created at"), default=clock.now)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
     created_by = models.ForeignKey(
         "accounts.User", verbose_name=_("created by"), on_delete=models.PROTECT, related_name="+"
     )
@@ -80,7 +79,7 @@ class OneTimeSecret(models.Model):
     subject_kind = models.CharField(_("subject kind"), max_length=32)
     subject_id = models.CharField(_("subject id"), max_length=64)
     sealed = models.BinaryField(_("sealed"), editable=False)
-    shown_at = models.DateTimeField(_("shown at"), default=clock.now)
+    shown_at = models.DateTimeField(_("shown at"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires at"))
 
     objects = OneTimeSecretQuerySet.as_manager()

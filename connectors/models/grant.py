@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from connectors import permissions as scopes
 from connectors.models.connector import AuditScope, PermissionSetField
 from connectors.token_format import EVERY_SCOPE
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib import ids
+from kaizala_console.lib.fields import IdField
 
 
 class GrantQuerySet(models.QuerySet["Grant"]):
@@ -40,7 +42,7 @@ class Grant(models.Model):
         GROUP = "group", _("group token")
         USER = "user", _("user token")
 
-    id = models.UUIDField(_("id"), primary_key=True, default=ids.new_id, editable=False)
+    id = IdField(_("id"))
     connector = models.ForeignKey(
         "connectors.Connector",
         verbose_name=_("connector"),
@@ -84,7 +86,7 @@ class Grant(models.Model):
         blank=True,
         help_text=_("The permissions that a program asked for (RFC 6749 §3.3); empty for all of them."),
     )
-    granted_at = models.DateTimeField(_("granted at"), default=clock.now)
+    granted_at = models.DateTimeField(_("granted at"), default=timezone.now)
     ends_at = models.DateTimeField(_("end date"), null=True, blank=True)
     suspended_at = models.DateTimeField(_("suspended at"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)

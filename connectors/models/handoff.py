@@ -8,9 +8,10 @@ from functools import reduce
 from operator import or_
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib.fields import IdField
 
 SEALED_TO_SERVER = "server"
 NOT_ENDED = models.Q(
@@ -54,7 +55,7 @@ class Handoff(models.Model):
     (`claimed_at`) → works (`refresh_token.first_used_at`).
     """
 
-    id = models.UUIDField(_("id"), primary_key=True, default=ids.new_id, editable=False)
+    id = IdField(_("id"))
     connector = models.ForeignKey(
         "connectors.Connector",
         verbose_name=_("connector"),
@@ -84,8 +85,8 @@ class Handoff(models.Model):
     sealed_to = models.CharField(
         _("sealed to"), max_length=80, help_text=_("`server`, or the fingerprint of the connector's public key.")
     )
-    made_at = models.DateTimeField(_("made at"), default=clock.now)
-    sealed_at = models.DateTimeField(_("sealed at"), default=clock.now)
+    made_at = models.DateTimeField(_("made at"), default=timezone.now)
+    sealed_at = models.DateTimeField(_("sealed at"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires at"))
     claimed_at = models.DateTimeField(_("claimed at"), null=True, blank=True)
     claimed_by = models.ForeignKey(
@@ -205,7 +206,7 @@ class HandoffClaimReplay(models.Model):
     )
     key_tag = models.CharField(_("key tag"), max_length=64, unique=True)
     sealed = models.BinaryField(_("sealed"), editable=False)
-    answered_at = models.DateTimeField(_("answered at"), default=clock.now)
+    answered_at = models.DateTimeField(_("answered at"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires at"))
 
     objects = HandoffClaimReplayQuerySet.as_manager()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib.fields import IdField
 
 
 class LeakReportQuerySet(models.QuerySet["LeakReport"]):
@@ -25,7 +26,7 @@ class LeakReport(models.Model):
         REVOKED = "revoked", _("revoked")
         RESTORED = "restored", _("restored")
 
-    id = models.UUIDField(_("id"), primary_key=True, default=ids.new_id, editable=False)
+    id = IdField(_("id"))
     connector = models.ForeignKey(
         "connectors.Connector", verbose_name=_("connector"), on_delete=models.PROTECT, related_name="leak_reports"
     )
@@ -49,7 +50,7 @@ class LeakReport(models.Model):
         _("prefix"), max_length=5, help_text=_("The kind of what was found: `kzcs_`, `kzrt_` or `kzat_`.")
     )
     where = models.CharField(_("where it was found"), max_length=500, blank=True)
-    reported_at = models.DateTimeField(_("reported at"), default=clock.now)
+    reported_at = models.DateTimeField(_("reported at"), default=timezone.now)
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
     closed_by = models.ForeignKey(
         "accounts.User", verbose_name=_("closed by"), on_delete=models.PROTECT, null=True, blank=True, related_name="+"

@@ -5,9 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-
-from kaizala_console.lib import clock
 
 
 class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
@@ -48,7 +47,7 @@ class RefreshToken(models.Model):
     predecessor = models.OneToOneField(
         "self", verbose_name=_("predecessor"), on_delete=models.PROTECT, null=True, blank=True, related_name="successor"
     )
-    issued_at = models.DateTimeField(_("issued at"), default=clock.now)
+    issued_at = models.DateTimeField(_("issued at"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires at"))
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
     reported_at = models.DateTimeField(

@@ -6,9 +6,10 @@ import datetime as dt
 from enum import StrEnum
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from kaizala_console.lib import clock, outbox
+from kaizala_console.lib import outbox
 
 
 class CachedTokenState(StrEnum):
@@ -39,7 +40,7 @@ class CachedToken(models.Model):
     asked_by = models.ForeignKey(
         "accounts.User", verbose_name=_("asked by"), on_delete=models.PROTECT, related_name="+"
     )
-    asked_at = models.DateTimeField(_("asked at"), default=clock.now)
+    asked_at = models.DateTimeField(_("asked at"), default=timezone.now)
     sealed_secret = models.BinaryField(_("sealed secret"), null=True, blank=True, editable=False)
     sealed_refresh_token = models.BinaryField(_("sealed refresh token"), null=True, blank=True, editable=False)
     sealed_access_token = models.BinaryField(_("sealed access token"), null=True, blank=True, editable=False)
@@ -48,8 +49,8 @@ class CachedToken(models.Model):
         _("expires at"), null=True, blank=True, help_text=_("When the access token at hand ends.")
     )
     scope = models.CharField(_("scope"), max_length=1000, blank=True)
-    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True, default=clock.now)
-    scheduled_at = models.DateTimeField(_("scheduled at"), default=clock.now, editable=False)
+    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True, default=timezone.now)
+    scheduled_at = models.DateTimeField(_("scheduled at"), default=timezone.now, editable=False)
     failures = models.PositiveSmallIntegerField(_("failures"), default=0, help_text=_("Failed tries in a row."))
     last_error = models.CharField(_("last error"), max_length=300, blank=True)
     refused_at = models.DateTimeField(_("refused at"), null=True, blank=True)

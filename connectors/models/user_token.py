@@ -6,10 +6,12 @@ import datetime as dt
 from enum import StrEnum
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from connectors.models.connector import PermissionSetField
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib import clock
+from kaizala_console.lib.fields import IdField
 
 WAITING = models.Q(
     confirmed_at__isnull=True, refused_at__isnull=True, withdrawn_at__isnull=True, expired_at__isnull=True
@@ -36,7 +38,7 @@ class UserTokenRequestQuerySet(models.QuerySet["UserTokenRequest"]):
 class UserTokenRequest(models.Model):
     """`permissions` are what the second admin is asked to confirm; the connector may ask for more by then."""
 
-    id = models.UUIDField(_("id"), primary_key=True, default=ids.new_id, editable=False)
+    id = IdField(_("id"))
     connector = models.ForeignKey(
         "connectors.Connector",
         verbose_name=_("connector"),
@@ -48,7 +50,7 @@ class UserTokenRequest(models.Model):
         "accounts.User", verbose_name=_("asked by"), on_delete=models.PROTECT, related_name="+"
     )
     permissions = PermissionSetField(_("permissions"))
-    asked_at = models.DateTimeField(_("asked at"), default=clock.now)
+    asked_at = models.DateTimeField(_("asked at"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires at"))
     confirmed_at = models.DateTimeField(_("confirmed at"), null=True, blank=True)
     refused_at = models.DateTimeField(_("refused at"), null=True, blank=True)
@@ -132,7 +134,7 @@ class AuthorizationCode(models.Model):
     challenge = models.CharField(
         _("challenge"), max_length=43, blank=True, help_text=_("PKCE, S256 (RFC 7636); empty without it.")
     )
-    made_at = models.DateTimeField(_("made at"), default=clock.now)
+    made_at = models.DateTimeField(_("made at"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires at"))
     used_at = models.DateTimeField(_("used at"), null=True, blank=True)
     refresh_token = models.ForeignKey(

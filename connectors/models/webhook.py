@@ -6,10 +6,12 @@ import datetime as dt
 from typing import Any, Final
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from connectors.models.connector import AuditScope
-from kaizala_console.lib import clock, ids, outbox
+from kaizala_console.lib import outbox
+from kaizala_console.lib.fields import IdField
 
 MOST_URL_CHARACTERS: Final = 2048
 MOST_TOKEN_CHARACTERS: Final = 1024
@@ -76,7 +78,7 @@ class Webhook(models.Model):
 
     BUFFERING_STATES: Final = (InactiveReason.PAUSED, InactiveReason.FAILED)
 
-    id = models.UUIDField(_("webhook ID"), primary_key=True, default=ids.new_id, editable=False)
+    id = IdField(_("webhook ID"))
     connector = models.ForeignKey(
         "connectors.Connector",
         verbose_name=_("connector"),
@@ -113,8 +115,8 @@ class Webhook(models.Model):
         blank=True,
         help_text=_("Until then, deliveries are also signed with the previous secret."),
     )
-    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
-    changed_at = models.DateTimeField(_("changed at"), default=clock.now, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    changed_at = models.DateTimeField(_("changed at"), default=timezone.now, editable=False)
     expires_at = models.DateTimeField(_("valid until"))
     inactive_because = models.CharField(
         _("inactive because"), max_length=12, choices=InactiveReason.choices, blank=True
@@ -220,7 +222,7 @@ class WebhookEvent(models.Model):
     besides for the tokens of some people alone. None of them goes into a log.
     """
 
-    id = models.UUIDField(_("event ID"), primary_key=True, default=ids.new_id, editable=False)
+    id = IdField(_("event ID"))
     event_type = models.CharField(_("event type"), max_length=32)
     group_id = models.UUIDField(
         _("group id"), null=True, blank=True, help_text=_("Empty for handoffs, which belong to no group.")
@@ -239,7 +241,7 @@ class WebhookEvent(models.Model):
     private_for = models.JSONField(
         _("private for"), default=list, help_text=_("People, by id, who can get the private part.")
     )
-    created_at = models.DateTimeField(_("created at"), default=clock.now)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
 
     class Meta:
         verbose_name = _("webhook event")
@@ -296,9 +298,9 @@ class WebhookDelivery(models.Model):
         _("tries"), default=0, help_text=_("Tries since it was queued or redelivered.")
     )
     first_tried_at = models.DateTimeField(_("first tried at"), null=True, blank=True)
-    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True, default=clock.now)
-    scheduled_at = models.DateTimeField(_("scheduled at"), default=clock.now, editable=False)
-    created_at = models.DateTimeField(_("created at"), default=clock.now)
+    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True, default=timezone.now)
+    scheduled_at = models.DateTimeField(_("scheduled at"), default=timezone.now, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
 
     # What `list_deliveries` adds to a row; a delivery that was read plainly has none of it.
@@ -379,7 +381,7 @@ class WebhookAttempt(models.Model):
     delivery = models.ForeignKey(
         WebhookDelivery, verbose_name=_("delivery"), on_delete=models.CASCADE, related_name="attempts"
     )
-    began_at = models.DateTimeField(_("began at"), default=clock.now)
+    began_at = models.DateTimeField(_("began at"), default=timezone.now)
     milliseconds = models.PositiveIntegerField(_("milliseconds"), default=0)
     status = models.PositiveSmallIntegerField(_("status"), null=True, blank=True)
     problem = models.CharField(_("problem"), max_length=12, choices=Problem.choices, blank=True)

@@ -6,10 +6,12 @@ from typing import Final
 from uuid import UUID
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from groups.models.message import Message
-from kaizala_console.lib import clock, crypto, ids
+from kaizala_console.lib import crypto
+from kaizala_console.lib.fields import IdField
 
 _PURPOSE: Final = "anonymous-responder"
 _BYTES: Final = 24
@@ -47,7 +49,7 @@ class Action(models.Model):
 
     MAX_TITLE = 500
 
-    id = models.UUIDField(_("reference ID"), primary_key=True, default=ids.new_id, editable=False)
+    id = IdField(_("reference ID"))
     group = models.ForeignKey(
         "groups.Group",
         verbose_name=_("group"),
@@ -103,7 +105,7 @@ class Action(models.Model):
     response_count = models.PositiveIntegerField(
         _("response count"), default=0, help_text=_("How many people answered; for a job, how many did it.")
     )
-    sent_at = models.DateTimeField(_("sent at"), default=clock.now)
+    sent_at = models.DateTimeField(_("sent at"), default=timezone.now)
     expires_at = models.DateTimeField(
         _("closes"), null=True, blank=True, help_text=_("No answers after that; empty for never.")
     )
@@ -187,7 +189,7 @@ class Response(models.Model):
     digest, which leads nowhere (`Action.responder_keys`). `body` is what the action's card type has read.
     """
 
-    id = models.UUIDField(_("response ID"), primary_key=True, default=ids.new_id, editable=False)
+    id = IdField(_("response ID"))
     action = models.ForeignKey(
         "groups.Action",
         verbose_name=_("action"),

@@ -7,10 +7,12 @@ from typing import Final
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from groups import bulk_files
-from kaizala_console.lib import clock, ids, outbox
+from kaizala_console.lib import outbox
+from kaizala_console.lib.fields import IdField
 
 LEASE: Final = dt.timedelta(minutes=2)  # longer than a chunk may take
 _FORETOLD: Final = "removing"  # in `counts`, until something has come of it
@@ -45,7 +47,7 @@ class BulkJob(models.Model):
         MESSAGES = "messages", _("messages of an old tenant")
         PEOPLE = "people", _("names and attributes of people")
 
-    id = models.UUIDField(_("job ID"), primary_key=True, default=ids.new_id, editable=False)
+    id = IdField(_("job ID"))
     kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
     group = models.ForeignKey(
         "groups.Group",
@@ -85,7 +87,7 @@ class BulkJob(models.Model):
     checked_lines = models.PositiveIntegerField(_("lines checked"), default=0)
     done_lines = models.PositiveIntegerField(_("lines done"), default=0, help_text=_("Including skipped bad lines."))
     counts = models.JSONField(_("result"), default=dict, blank=True)
-    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     checked_at = models.DateTimeField(_("checked at"), null=True, blank=True)
     approved_at = models.DateTimeField(_("approved at"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)

@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from groups.models.hierarchy import Direction, GroupLink, reached
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib.fields import IdField
 
 
 class GroupQuerySet(models.QuerySet["Group"]):
@@ -65,7 +66,7 @@ class Group(models.Model):
         PLAIN = "Group", _("group")
         CONNECT = "ConnectGroup", _("managed public group")
 
-    id = models.UUIDField(_("group ID"), primary_key=True, default=ids.new_id, editable=False)
+    id = IdField(_("group ID"))
     organisation = models.ForeignKey(
         "accounts.Organisation",
         verbose_name=_("organisation"),
@@ -89,7 +90,7 @@ class Group(models.Model):
     members_see_members = models.BooleanField(
         _("members see who is in the group"), default=True, help_text=_("Admins always do.")
     )
-    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     removed_at = models.DateTimeField(_("removed at"), null=True, blank=True)
 
     # What queries add to a row; a group that was read plainly has none of it.
@@ -228,7 +229,7 @@ class GroupBot(models.Model):
     bot = models.ForeignKey(
         "connectors.Bot", verbose_name=_("bot"), on_delete=models.CASCADE, related_name="group_bots"
     )
-    added_at = models.DateTimeField(_("added at"), default=clock.now)
+    added_at = models.DateTimeField(_("added at"), default=timezone.now)
 
     class Meta:
         verbose_name = _("bot in a group")

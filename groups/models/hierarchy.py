@@ -6,10 +6,9 @@ from typing import Any, Final, Literal
 
 from django.db import models
 from django.db.models import ExpressionWrapper, F, IntegerField, Max, QuerySet, Value
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_cte import CTE, with_cte
-
-from kaizala_console.lib import clock
 
 
 class GroupLink(models.Model):
@@ -25,7 +24,7 @@ class GroupLink(models.Model):
     child = models.ForeignKey(
         "groups.Group", verbose_name=_("child"), on_delete=models.CASCADE, related_name="parent_links"
     )
-    linked_at = models.DateTimeField(_("linked at"), default=clock.now)
+    linked_at = models.DateTimeField(_("linked at"), default=timezone.now)
 
     class Meta:
         verbose_name = _("sub-group link")

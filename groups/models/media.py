@@ -6,10 +6,11 @@ import datetime as dt
 from uuid import uuid4
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from groups.media.content import MediaKind
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib.fields import IdField
 
 
 class MediaResourceQuerySet(models.QuerySet["MediaResource"]):
@@ -34,7 +35,7 @@ class MediaResource(models.Model):
     person uploaded in the console has neither connector nor grant.
     """
 
-    id = models.UUIDField(_("media ID"), primary_key=True, default=ids.new_id, editable=False)
+    id = IdField(_("media ID"))
     kind = models.CharField(_("kind"), max_length=8, choices=MediaKind.choices)
     organisation = models.ForeignKey(
         "accounts.Organisation",
@@ -55,7 +56,7 @@ class MediaResource(models.Model):
         "connectors.Grant", verbose_name=_("grant"), on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     person = models.ForeignKey("accounts.Person", verbose_name=_("person"), on_delete=models.PROTECT, related_name="+")
-    created_at = models.DateTimeField(_("uploaded at"), default=clock.now, editable=False)
+    created_at = models.DateTimeField(_("uploaded at"), default=timezone.now, editable=False)
     stored_at = models.DateTimeField(_("stored at"), null=True, blank=True)
     used_at = models.DateTimeField(_("used at"), null=True, blank=True)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-
-from kaizala_console.lib import clock
 
 
 class MembershipQuerySet(models.QuerySet["Membership"]):
@@ -35,7 +34,7 @@ class Membership(models.Model):
         db_index=False,  # membership_by_person begins with it
     )
     role = models.CharField(_("role"), max_length=8, choices=Role.choices, default=Role.MEMBER)
-    joined_at = models.DateTimeField(_("joined at"), default=clock.now)
+    joined_at = models.DateTimeField(_("joined at"), default=timezone.now)
 
     objects = MembershipQuerySet.as_manager()
 
@@ -68,7 +67,7 @@ class Subscription(models.Model):
     person = models.ForeignKey(
         "accounts.Person", verbose_name=_("person"), on_delete=models.PROTECT, related_name="subscriptions"
     )
-    subscribed_at = models.DateTimeField(_("subscribed at"), default=clock.now)
+    subscribed_at = models.DateTimeField(_("subscribed at"), default=timezone.now)
 
     class Meta:
         verbose_name = _("subscriber")

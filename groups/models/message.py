@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Length
 from django.db.models.lookups import LessThanOrEqual
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib.fields import IdField
 
 MAX_CHARACTERS = 4000  # wire protocol §6, Messages
 
@@ -24,7 +25,7 @@ class Message(models.Model):
         SUBSCRIBERS = "subscribers", _("all subscribers")
         CHOSEN = "chosen", _("chosen subscribers")
 
-    id = models.UUIDField(_("reference ID"), primary_key=True, default=ids.new_id, editable=False)
+    id = IdField(_("reference ID"))
     group = models.ForeignKey(
         "groups.Group",
         verbose_name=_("group"),
@@ -60,7 +61,7 @@ class Message(models.Model):
         related_name="+",
         help_text=_("The chosen subscribers, when sent only to them."),
     )
-    sent_at = models.DateTimeField(_("sent at"), default=clock.now)
+    sent_at = models.DateTimeField(_("sent at"), default=timezone.now)
 
     class Meta:
         verbose_name = _("message")
@@ -108,7 +109,7 @@ class ArchivedMessage(models.Model):
     message_type = models.CharField(_("type"), max_length=60, blank=True)
     attachments = models.TextField(_("attachments"), blank=True, help_text=_("One a line."))
     job = models.ForeignKey("groups.BulkJob", on_delete=models.PROTECT, related_name="+", verbose_name=_("import"))
-    archived_at = models.DateTimeField(_("archived at"), default=clock.now, editable=False)
+    archived_at = models.DateTimeField(_("archived at"), default=timezone.now, editable=False)
 
     class Meta:
         verbose_name = _("archived message")

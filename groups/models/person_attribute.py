@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models.functions import Lower, Upper
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib.fields import IdField
 
 
 class PersonAttribute(models.Model):
@@ -15,7 +16,7 @@ class PersonAttribute(models.Model):
     MOST = 30
     MAX_NAME = 60
 
-    id = models.UUIDField(_("id"), primary_key=True, default=ids.new_id, editable=False)
+    id = IdField(_("id"))
     organisation = models.ForeignKey(
         "accounts.Organisation",
         verbose_name=_("organisation"),
@@ -28,7 +29,7 @@ class PersonAttribute(models.Model):
     for_colleagues = models.BooleanField(
         _("colleagues see it"), default=False, help_text=_("Otherwise only organisation admins do.")
     )
-    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
 
     class Meta:
         verbose_name = _("attribute of people")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.functions import Length
 from django.db.models.lookups import LessThanOrEqual
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib.fields import IdField
 
 MAX_COMMENT = 1000
 LIKE = models.Q(reaction_type="Like")
@@ -26,7 +27,7 @@ class Reaction(models.Model):
         LIKE = "Like", _("like")
         COMMENT = "Comment", _("comment")
 
-    id = models.UUIDField(_("reaction ID"), primary_key=True, default=ids.new_id, editable=False)
+    id = IdField(_("reaction ID"))
     group = models.ForeignKey(
         "groups.Group",
         verbose_name=_("group"),
@@ -49,8 +50,8 @@ class Reaction(models.Model):
     bot = models.ForeignKey(
         "connectors.Bot", verbose_name=_("bot"), on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
-    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
-    modified_at = models.DateTimeField(_("modified at"), default=clock.now, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    modified_at = models.DateTimeField(_("modified at"), default=timezone.now, editable=False)
 
     class Meta:
         verbose_name = _("reaction")

@@ -1,6 +1,7 @@
 """The one door to time.
 
 Everything that asks "what time is it?" asks here, so that a test which travels in time travels everywhere.
+Fields default to Django's `timezone.now`, which is the same.
 """
 
 from datetime import UTC, datetime, timedelta
