@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import secrets
+import ssl
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -49,6 +50,20 @@ def require_free_space(path: Path) -> None:
     with data_folder_errors(path), tempfile.TemporaryFile(dir=path) as file:
         file.write(bytes(SPARE_BYTES))
         file.flush()
+
+
+def trust_authorities(env: Environment) -> str:
+    """Have every library of this process trust the certificates of CA_BUNDLE alone; returns its path."""
+    path = env.text("CA_BUNDLE")
+    if not path:
+        return ""
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError:
+        env.problem("CA_BUNDLE names a file that holds no certificates in PEM, or that cannot be read.")
+    # requests, the SDK of Twilio and boto3 read the one, mail the other; lib/http_client reads the setting.
+    os.environ["REQUESTS_CA_BUNDLE"] = os.environ["SSL_CERT_FILE"] = path
+    return path
 
 
 def check_metrics_token(env: Environment, token: str) -> None:

@@ -51,6 +51,8 @@ TRUSTED_PROXIES = env.items("TRUSTED_PROXIES", "" if SANDBOX else "127.0.0.0/8, 
 # `host` or `host:port` of internal hosts that the console may call; none other may be private or without TLS.
 SAFE_HTTP_ALLOWED_HOSTS = env.items("SAFE_HTTP_ALLOWED_HOSTS")
 
+CA_BUNDLE = configuration.trust_authorities(env)  # a file; empty: those that requests brings along
+
 # ---------------------------------------------------------------- Keys
 
 _KEEP = DATA_DIR if SANDBOX else None  # a sandbox makes its own, once
@@ -318,7 +320,9 @@ SECURE_SSL_REDIRECT = _HTTPS
 # Load balancers and Prometheus ask from inside, without TLS. METRICS_TOKEN opens counts, and nothing else.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 365 * 86400 if _HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _HTTPS
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _HTTPS
+SECURE_HSTS_PRELOAD = env.flag("HSTS_PRELOAD")  # of the whole domain, and hard to take back
+SILENCED_SYSTEM_CHECKS = ["security.W021"]  # which asks for it
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+import structlog
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
@@ -28,6 +29,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kaizala_console.settings")
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 LONGEST_CONTENT_TYPE: Final = 1024
 THIS_MACHINE: Final = ["127.0.0.0/8", "::1/128"]
+MOST_STRANGERS: Final = 20  # addresses that a process logs
+log = structlog.get_logger(__name__)
 
 
 def for_this_machine_only(inner: Application) -> Application:
@@ -80,12 +83,19 @@ def with_a_whole_answer(inner: Application) -> Application:
 def with_the_scheme_of_the_proxy(inner: Application, proxies: list[str]) -> Application:
     """Believes X-Forwarded-Proto from the given networks only; from anywhere else the header is dropped.
 
-    Django's SECURE_PROXY_SSL_HEADER would believe everybody.
+    Django's SECURE_PROXY_SSL_HEADER would believe everybody. The first few addresses that are not believed are logged:
+    one of them may be the operator's own proxy.
     """
+    strangers: set[str] = set()
 
     def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         scheme = environ.pop("HTTP_X_FORWARDED_PROTO", "").split(",")[-1].strip().lower()
-        if scheme in {"http", "https"} and is_in(environ.get("REMOTE_ADDR", ""), proxies):
+        peer = environ.get("REMOTE_ADDR", "")
+        if (scheme or "HTTP_X_FORWARDED_FOR" in environ) and not is_in(peer, proxies):
+            if proxies and peer not in strangers and len(strangers) < MOST_STRANGERS:
+                strangers.add(peer)
+                log.warning("proxy.not_trusted", address=peer, hint="If this is your reverse proxy: TRUSTED_PROXIES")
+        elif scheme in {"http", "https"}:
             environ["wsgi.url_scheme"] = scheme
         return inner(environ, start_response)
 

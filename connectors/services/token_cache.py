@@ -71,6 +71,7 @@ def request_token(*, connector_id: str, secret: str, refresh_token: str) -> Fetc
     try:
         with requests.Session() as session:
             session.trust_env = False  # no proxy of the environment gets to see credentials
+            session.verify = settings.CA_BUNDLE or True
             answer = session.get(
                 f"{settings.TOKEN_SERVICE_URL}/v1/accessToken",
                 headers=headers,

@@ -1,7 +1,8 @@
 """Reads settings from environment variables, and says how to mend what is missing or malformed.
 
-Every variable may come from a file instead: `NAME_FILE=/run/secrets/name` is read when `NAME` is unset, which is how
-Docker and Kubernetes hand secrets over. All problems are gathered and reported at once by `Environment.refuse`.
+Every variable may come from a file instead: `NAME_FILE=/run/secrets/name` is read when `NAME` is unset. A file `name`
+in the folder `CONSOLE_SECRETS_DIR` counts as `NAME_FILE`: Docker, Kubernetes and systemd hand secrets over like that.
+All problems are gathered and reported at once by `Environment.refuse`.
 A message names the variable, never the value: the value may be a secret.
 """
 
@@ -23,9 +24,21 @@ class Environment:
     """The variables of one process, read with their types; `names` lists every variable that was asked for."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
-        self._variables = variables
         self.problems: list[str] = []
-        self.names: list[str] = []
+        self.names: list[str] = ["CONSOLE_SECRETS_DIR"]
+        self._variables = self._list_secrets(variables.get("CONSOLE_SECRETS_DIR", "").strip()) | dict(variables)
+
+    def _list_secrets(self, folder: str) -> dict[str, str]:
+        """NAME_FILE of each file in the folder."""
+        try:
+            paths = [path for path in Path(folder).iterdir() if path.is_file()] if folder else []
+        except OSError as error:
+            self.problem(
+                f"CONSOLE_SECRETS_DIR names a folder that cannot be read ({type(error).__name__}): "
+                "check path and rights."
+            )
+            return {}
+        return {f"{path.name.upper()}_FILE": str(path) for path in paths}
 
     def problem(self, message: str) -> None:
         """Notes something that must stop the start."""

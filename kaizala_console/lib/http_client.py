@@ -204,6 +204,7 @@ class _SafeSession(HTTPSession):
         )
         # Else a proxy of the environment would resolve the name again, behind our back.
         self.trust_env = False
+        self.verify = settings.CA_BUNDLE or True
         self._outside = _GlobalAddressesAdapter(is_https_proto=True)
         self._allowed = requests.adapters.HTTPAdapter()
         self._loopback = {

@@ -7,7 +7,9 @@ import sys
 from io import StringIO
 from pathlib import Path
 
+import pytest
 from django.core.management import call_command
+from django.core.management.base import CommandError
 
 from kaizala_console.lib.env import Environment
 
@@ -28,6 +30,18 @@ def test_fresh_keys_are_what_the_settings_read_and_never_the_same_twice() -> Non
     assert len(env.key_list("ENCRYPTION_KEYS")) == 1
     assert env.problems == []
     assert not set(keys.values()) & set(others.values())
+
+
+def test_fresh_keys_are_written_into_a_folder_once(tmp_path: Path) -> None:
+    call_command("generate_keys", into=tmp_path)
+    env = Environment({"CONSOLE_SECRETS_DIR": str(tmp_path)})
+    assert len(env.secret("SECRET_KEY")) >= 50
+    assert env.key_ring("CREDENTIAL_PEPPERS")
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+    (tmp_path / "secret_key").unlink()
+    with pytest.raises(CommandError, match="has credential_peppers, access_token_keys, encryption_keys already"):
+        call_command("generate_keys", into=tmp_path)
+    assert not (tmp_path / "secret_key").exists()
 
 
 def test_keys_can_be_printed_while_the_configuration_still_lacks_them() -> None:

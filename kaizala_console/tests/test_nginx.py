@@ -1,4 +1,4 @@
-"""docs/operating/nginx.conf, in a real nginx before a real console: what is slow, too large or no HTTP stops there."""
+"""deploy/nginx.conf, in a real nginx before a real console: what is slow, too large or no HTTP stops there."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def port(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> Ite
     folder = tmp_path_factory.mktemp("nginx")
     with serving(folder / "data", CONSOLE_THREADS="2", TRUSTED_PROXIES="127.0.0.1/32") as console:
         number = free_port()
-        text = (ROOT / "docs" / "operating" / "nginx.conf").read_text()
+        text = (ROOT / "deploy" / "nginx.conf").read_text()
         for documented, here in CHANGED.items():
             assert text.count(documented) == 1, documented
             text = text.replace(documented, here.format(port=number, upstream=console.port, folder=folder))

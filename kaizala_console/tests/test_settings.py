@@ -3,6 +3,7 @@
 import os
 import re
 import runpy
+import shutil
 import stat
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 import structlog
 from django.core.exceptions import ImproperlyConfigured
@@ -155,6 +157,8 @@ def test_a_complete_configuration_is_production(load: Load) -> None:
         assert settings[f"{cookie}_COOKIE_SECURE"] is settings[f"{cookie}_COOKIE_HTTPONLY"] is True
         assert settings[f"{cookie}_COOKIE_SAMESITE"] == "Lax"
     assert settings["SECURE_HSTS_SECONDS"] > 0
+    assert settings["SECURE_HSTS_PRELOAD"] is False
+    assert load(**PRODUCTION, HSTS_PRELOAD="1")["SECURE_HSTS_PRELOAD"] is True
     assert "console.example.com" in settings["ALLOWED_HOSTS"]
     assert "*" not in settings["ALLOWED_HOSTS"]
     assert settings["EMAIL_BACKEND"].endswith("smtp.EmailBackend")
@@ -224,6 +228,18 @@ def test_an_empty_file_is_no_password_for_the_mail_relay_and_no_other_secret(loa
     assert load(**PRODUCTION, EMAIL_HOST_PASSWORD_FILE=str(tmp_path / "empty"))["EMAIL_HOST_PASSWORD"] == ""
     other = without("TWILIO_AUTH_TOKEN") | {"TWILIO_AUTH_TOKEN_FILE": str(tmp_path / "empty")}
     assert "TWILIO_AUTH_TOKEN_FILE names an empty file" in refused(load, **other)
+
+
+def test_the_authorities_of_a_bundle_are_trusted_by_every_library(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "ca.pem")
+    for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+        monkeypatch.setenv(name, "before")
+    assert "CA_BUNDLE names a file that holds no certificates" in refused(load, CA_BUNDLE=path)
+    shutil.copyfile(certifi.where(), path)
+    assert load(CA_BUNDLE=path)["CA_BUNDLE"] == path
+    assert os.environ["REQUESTS_CA_BUNDLE"] == os.environ["SSL_CERT_FILE"] == path
 
 
 def test_a_refusal_shows_no_secret(load: Load) -> None:

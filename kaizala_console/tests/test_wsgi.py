@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
+from structlog.testing import capture_logs
 
 from accounts.models import User
 from connectors.tests.factories import make_connector, make_program
@@ -54,6 +55,19 @@ def test_the_scheme_is_believed_from_a_trusted_proxy() -> None:
 def test_the_scheme_is_not_believed_from_anybody_else_nor_when_it_is_none(address: str, header: str) -> None:
     application = with_the_scheme_of_the_proxy(inner, ["10.0.0.0/8"])
     assert call(application, REMOTE_ADDR=address, HTTP_X_FORWARDED_PROTO=header)[1] == [b"http", b"gone"]
+
+
+def test_a_proxy_that_is_not_trusted_is_logged_once() -> None:
+    application = with_the_scheme_of_the_proxy(inner, ["127.0.0.0/8"])
+    with capture_logs() as lines:
+        for headers in ({"HTTP_X_FORWARDED_PROTO": "https"}, {"HTTP_X_FORWARDED_FOR": "203.0.113.9"}, {}):
+            call(application, REMOTE_ADDR="10.0.0.7", **headers)
+            call(application, REMOTE_ADDR="127.0.0.1", **headers)
+        for number in range(100):
+            call(application, REMOTE_ADDR=f"203.0.113.{number}", HTTP_X_FORWARDED_PROTO="https")
+    assert [line["event"] for line in lines] == ["proxy.not_trusted"] * 20
+    assert lines[0]["address"] == "10.0.0.7"
+    assert "TRUSTED_PROXIES" in lines[0]["hint"]
 
 
 @pytest.mark.django_db

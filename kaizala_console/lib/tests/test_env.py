@@ -22,6 +22,21 @@ def test_a_variable_and_its_file_together_are_a_problem(tmp_path: Path) -> None:
     assert env.problems == ["KEY and KEY_FILE are both set: unset one of them."]
 
 
+def test_a_file_in_the_folder_of_secrets_counts_as_named(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("hidden\n")
+    (tmp_path / "other").mkdir()
+    env = Environment({"CONSOLE_SECRETS_DIR": str(tmp_path), "KEY": " "})
+    assert env.is_set("KEY")
+    assert env.secret("KEY") == "hidden"
+    assert not env.is_set("OTHER")
+    assert env.problems == []
+
+
+def test_a_folder_of_secrets_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
+    (problem,) = Environment({"CONSOLE_SECRETS_DIR": str(tmp_path / "gone")}).problems
+    assert problem.startswith("CONSOLE_SECRETS_DIR names a folder that cannot be read (FileNotFoundError)")
+
+
 @pytest.mark.parametrize("content", [None, b"", b"  \n", b"\xff\xfe"])
 def test_a_file_that_is_missing_empty_or_no_text_is_a_problem(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:

@@ -237,6 +237,13 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> Non
     assert "J7Q2K9ZX1B" not in f"{problem!r} {problem.__cause__!r}"
 
 
+@pytest.mark.usefixtures("sandbox")
+def test_an_authority_of_the_operators_own_is_trusted(tmp_path: Path, settings: Settings) -> None:
+    with serving(self_signed(tmp_path)) as server:
+        settings.CA_BUNDLE = str(tmp_path / "self-signed.pem")
+        assert http_client.fetch("GET", f"https://localhost:{server.port}/hello").status == 200
+
+
 def test_a_session_raises_the_exceptions_of_requests() -> None:
     with http_client.session() as session, pytest.raises(requests.RequestException):
         session.get("https://127.0.0.1/")
