@@ -125,8 +125,8 @@ def test_who_was_faster_is_no_error(
         connectors.deactivate(connector=connector, by=developer)  # the other one, in between
         return connectors.deactivate(**arguments)
 
-    act = states.VERBS["deactivate"]
-    monkeypatch.setitem(states.VERBS, "deactivate", replace(act, service=slow))
+    act = states.CONNECTOR_CHANGES["deactivate"]
+    monkeypatch.setitem(states.CONNECTOR_CHANGES, "deactivate", replace(act, service=slow))
     assert owner.post(url(connector, "deactivate")).status_code == 302
     assert "already deactivated" in text_of(owner.get(f"/console/connectors/{connector.pk}/"))
 

@@ -23,10 +23,16 @@ from connectors.permissions import describe_permissions, list_labels
 from connectors.queries import access_requests, connectors
 from connectors.services import access_requests as requests
 from connectors.services.access_requests import LONGEST_REASON, new_once
-from connectors.services.grants import AlreadyGranted
 from connectors.views import links, permissions
-from connectors.views.forms import PERMISSION_CHOICES, PermissionsForm, WithEndDate, last_day
-from kaizala_console.lib import clock, ids, live, pagination
+from connectors.views.forms import (
+    PERMISSION_CHOICES,
+    PermissionsForm,
+    WithEndDate,
+    add_refusal,
+    flash_refusals,
+    last_day,
+)
+from kaizala_console.lib import clock, ids, live
 from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
 from kaizala_console.statuses import STATUSES
 
@@ -50,22 +56,16 @@ SHOWS = {
 def listing(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """The connector's requests: those that wait first of all. What cannot be understood in the address is left out."""
     connector, context = links.get_own(user_of(request), connector_id, "requests")
-    show = request.GET.get("show", "") if request.GET.get("show", "") in SHOWS else ""
+    show = links.get_choice(request, "show", SHOWS)
     search = request.GET.get("q", "").strip()[:120]
-    try:
-        page = access_requests.get_request_page(connector, show=show, search=search, cursor=request.GET.get("cursor"))
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, cursor=None))
-    chips = links.search_chips(request, search)
-    if show:
-        label = SHOWS[show] if show in ("earlier", "all") else _("State: %(state)s") % {"state": SHOWS[show]}
-        chips.append({"label": str(label), "remove_url": links.url_with(request, show=None, cursor=None)})
+    page = access_requests.get_request_page(connector, show=show, search=search, cursor=request.GET.get("cursor"))
+    shown = str(SHOWS[show]) if show in ("earlier", "all") else _("State: %(state)s") % {"state": SHOWS[show]}
     context |= {
         "rows": [get_row(asked) for asked in page.items],
         "show": show,
         "search": search,
-        "shows": [{"value": key, "label": words, "chosen": key == show} for key, words in SHOWS.items()],
-        "chips": chips,
+        "shows": links.make_select("show", "", SHOWS, show)["options"],
+        "chips": links.list_chips(request, search, show=show and shown),
         "first_page_url": request.path,
         "all_url": links.url_with(request, show="all", cursor=None),
         **links.pagination_links(request, page),
@@ -95,10 +95,10 @@ def send(request: HttpRequest, connector_id: UUID) -> HttpResponse:
                 ends_at=form.ends_at(),
                 target=f"group:{group}" if group else "",
             )
-        except (AlreadyGranted, Conflict) as there:
-            form.add_error("group", str(there))
+        except Conflict as there:
+            add_refusal(form, there, "group")
         except (RuleBroken, TooSoon) as broken:
-            form.add_error(broken.field if broken.field in form.fields else None, str(broken))
+            add_refusal(form, broken)
         else:
             messages.success(request, _("Request created. Send the link to a group admin."))
             return redirect("connectors:request", connector.pk, asked.pk)
@@ -150,11 +150,8 @@ def withdraw(request: HttpRequest, connector_id: UUID, request_id: UUID) -> Http
     user = user_of(request)
     connector = connectors.get_own_connector(user, connector_id)
     asked = access_requests.get_own_request(user, connector, request_id)
-    try:
+    with flash_refusals(request):
         requests.withdraw(request=asked, by=user)
-    except Conflict as over:
-        messages.info(request, str(over))
-    else:
         messages.success(request, _("Request withdrawn. Its link no longer works."))
     return redirect("connectors:request", connector.pk, asked.pk)
 

@@ -20,8 +20,8 @@ from connectors.queries import connectors
 from connectors.services import bots as services
 from connectors.services.connectors import LONGEST_NAME
 from connectors.views import links
-from connectors.views.forms import TypedNameForm, add_broken_rule, get_idempotency_key, get_idempotent_id
-from kaizala_console.lib.errors import NotFound, RuleBroken
+from connectors.views.forms import TypedNameForm, get_idempotency_key, get_idempotent_id, get_posted, show_refusals
+from kaizala_console.lib.errors import NotFound
 
 
 class BotForm(forms.Form):
@@ -39,13 +39,6 @@ class BotForm(forms.Form):
         help_text=gettext_lazy("An https address, like https://example.com/bot.png."),
         widget=forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off", "spellcheck": "false"}),
     )
-
-    def add_refusal(self, broken: RuleBroken) -> None:
-        """Puts what the service said beside the field; on the wire the picture is called otherwise."""
-        if broken.field == "profilePic":
-            self.add_error("picture", str(broken))
-        else:
-            add_broken_rule(self, broken)
 
 
 @require_GET
@@ -72,23 +65,13 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     if not _may_post(connector):
         messages.info(request, _("Bots can only post: add the permission “Text Message” first."))
         return redirect("connectors:bots", connector_id)
-    form = BotForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            made = services.create(
-                connector=connector,
-                name=form.cleaned_data["name"],
-                picture_url=form.cleaned_data["picture"],
-                bot_id=get_idempotent_id(user, f"bot of {connector.pk}", request.POST),
-                by=user,
-            )
-        except RuleBroken as broken:
-            form.add_refusal(broken)
-        else:
-            messages.success(
-                request,
-                _("“%(name)s” created. Add it to a group next.") % {"name": made.name},
-            )
+    form = BotForm(get_posted(request))
+    if form.is_valid():
+        key = get_idempotent_id(user, f"bot of {connector.pk}", request.POST)
+        name, picture = form.cleaned_data["name"], form.cleaned_data["picture"]
+        with show_refusals(form, profilePic="picture"):
+            made = services.create(connector=connector, name=name, picture_url=picture, bot_id=key, by=user)
+            messages.success(request, _("“%(name)s” created. Add it to a group next.") % {"name": made.name})
             return redirect("connectors:bots", connector_id)
     context = {
         "connector": connector,
@@ -108,21 +91,12 @@ def change(request: HttpRequest, connector_id: UUID, bot_id: UUID) -> HttpRespon
     if _was_deleted(connector, bot_id):
         return _deleted_already(request, connector)
     bot = _own(connector, bot_id)
-    initial = {"name": bot.name, "picture": bot.picture_url}
-    form = BotForm(request.POST if request.method == "POST" else None, initial=initial)
-    if request.method == "POST" and form.is_valid():
+    form = BotForm(get_posted(request), initial={"name": bot.name, "picture": bot.picture_url})
+    if form.is_valid():
         require_reauthentication(request)
-        try:
-            services.change(
-                connector=bot.connector,
-                bot_id=bot.pk,
-                name=form.cleaned_data["name"],
-                picture_url=form.cleaned_data["picture"],
-                by=user,
-            )
-        except RuleBroken as broken:
-            form.add_refusal(broken)
-        else:
+        name, picture = form.cleaned_data["name"], form.cleaned_data["picture"]
+        with show_refusals(form, profilePic="picture"):
+            services.change(connector=connector, bot_id=bot.pk, name=name, picture_url=picture, by=user)
             messages.success(request, _("Saved."))
             return redirect("connectors:bots", connector_id)
     context = {"connector": bot.connector, "bot": bot, "form": form, "crumbs": _crumbs(bot.connector, bot.name)}
@@ -138,9 +112,9 @@ def remove(request: HttpRequest, connector_id: UUID, bot_id: UUID) -> HttpRespon
     if _was_deleted(connector, bot_id):
         return _deleted_already(request, connector)
     bot = _own(connector, bot_id)
-    form = TypedNameForm(request.POST if request.method == "POST" else None, name=bot.name)
+    form = TypedNameForm(get_posted(request), name=bot.name)
     form.fields["typed"].label = _("Name of the bot")
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         require_reauthentication(request)
         services.remove(connector=connector, bot_id=bot.pk, by=user)
         messages.success(request, _("“%(name)s” deleted. Its tokens are refused.") % {"name": bot.name})

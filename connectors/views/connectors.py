@@ -32,9 +32,17 @@ from connectors.queries import usage as usage_queries
 from connectors.services import connectors
 from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.views import links, one_time_secrets, permissions, usage
-from connectors.views.forms import DetailsForm, PermissionsForm, SecretEndForm, add_broken_rule, get_idempotency_key
-from connectors.views.states import list_verbs
-from kaizala_console.lib import pagination, pictures
+from connectors.views.forms import (
+    DetailsForm,
+    PermissionsForm,
+    SecretEndForm,
+    add_refusal,
+    get_idempotency_key,
+    get_posted,
+    show_refusals,
+)
+from connectors.views.states import list_changes
+from kaizala_console.lib import pictures
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 from kaizala_console.lib.pagination import paginate
 from kaizala_console.statuses import STATUSES
@@ -65,31 +73,28 @@ def connector_list(request: HttpRequest) -> HttpResponse:
     everybodys = show == "all"
     offered = connector_queries.list_sorts(everybodys=everybodys)
     sorts = {key: label for key, label in SORTS.items() if (key or "name") in offered}
-    state = request.GET.get("state", "") if request.GET.get("state", "") in STATES else ""
-    sort = request.GET.get("sort", "") if request.GET.get("sort", "") in sorts else ""
+    state = links.get_choice(request, "state", STATES)
+    sort = links.get_choice(request, "sort", sorts)
     search = request.GET.get("q", "").strip()[:120]
-    try:
-        page = connector_queries.get_connector_page(
-            user_of(request),
-            everybodys=everybodys,
-            search=search,
-            state=state,
-            sort=sort or "name",
-            cursor=request.GET.get("cursor"),
-        )
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, cursor=None))
+    page = connector_queries.get_connector_page(
+        user_of(request),
+        everybodys=everybodys,
+        search=search,
+        state=state,
+        sort=sort or "name",
+        cursor=request.GET.get("cursor"),
+    )
     sparks = {} if everybodys else usage_queries.get_daily_calls(page.items)
     context = {
         "rows": [_row(connector, sparks.get(connector.pk)) for connector in page.items],
         "everybodys": everybodys,
         "search": search,
         "selects": [
-            _select("show", _("Whose connectors"), SHOWS, show),
-            _select("state", _("State"), STATES, state),
-            _select("sort", _("Order"), sorts, sort),
+            links.make_select("show", _("Whose connectors"), SHOWS, show),
+            links.make_select("state", _("State"), STATES, state),
+            links.make_select("sort", _("Order"), sorts, sort),
         ],
-        "chips": _chips(request, search, state),
+        "chips": links.list_chips(request, search, state=state and _("State: %(state)s") % {"state": STATES[state]}),
         "filtered": bool(search or state),
         "first_page_url": links.url_with(request, q=None, state=None, cursor=None),
         **links.pagination_links(request, page),
@@ -115,22 +120,6 @@ def _row(connector: Connector, days: list[int] | None) -> dict[str, Any]:
         "all": ", ".join(names),
         "spark": usage.spark(days) if days else None,
     }
-
-
-def _select(name: str, label: str, options: dict[str, Any], chosen: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "label": label,
-        "options": [{"value": key, "label": words, "chosen": key == chosen} for key, words in options.items()],
-    }
-
-
-def _chips(request: HttpRequest, search: str, state: str) -> list[dict[str, str]]:
-    chips = links.search_chips(request, search)
-    if state:
-        label = _("State: %(state)s") % {"state": STATES[state]}
-        chips.append({"label": label, "remove_url": links.url_with(request, state=None, cursor=None)})
-    return chips
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -197,14 +186,14 @@ def _create(request: HttpRequest, form: ConnectorForm, chosen: PermissionsForm, 
         )
     except RuleBroken as broken:
         if broken.field in form.fields:
-            add_broken_rule(form, broken)
+            add_refusal(form, broken)
             return _first_screen(request, form, request.POST)
-        add_broken_rule(chosen, broken)
+        add_refusal(chosen, broken)
         return _second_screen(request, form, chosen, request.POST)
     except Conflict as used:
         chosen.add_error(None, str(used))
         return _second_screen(request, form, chosen, None)
-    return one_time_secrets.connector_page(request, connector, token, idempotency_key)
+    return one_time_secrets.page(request, one_time_secrets.describe_connector(connector), token, idempotency_key)
 
 
 def _first_screen(request: HttpRequest, form: ConnectorForm, typed: QueryDict | None) -> HttpResponse:
@@ -259,7 +248,7 @@ def overview(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     if policies.can_see_credentials(user, connector):
         context |= {
             **links.get_frame(connector, "details"),
-            "verbs": list_verbs(connector),
+            "verbs": list_changes(connector),
             "exchange": one_time_secrets.get_exchange_command(connector),
             "ending_secret": connector_queries.get_secret_to_end_next(connector),
         }
@@ -278,15 +267,12 @@ def change(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Name, description, home page and redirect URLs; for owners."""
     user = user_of(request)
     connector = connector_queries.get_own_connector(user, connector_id)
-    typed = request.POST if request.method == "POST" else None
-    form = DetailsForm.of(connector, typed, taken=connector_queries.list_names(connector.owner, but=connector))
-    if request.method == "POST" and form.is_valid():
+    taken = connector_queries.list_names(connector.owner, but=connector)
+    form = DetailsForm.of(connector, get_posted(request), taken=taken)
+    if form.is_valid():
         require_reauthentication(request)
-        try:
+        with show_refusals(form):
             connectors.update(connector=connector, by=user, **form.cleaned_data)
-        except RuleBroken as broken:
-            add_broken_rule(form, broken)
-        else:
             messages.success(request, _("Saved."))
             return redirect("connectors:details", connector.pk)
     crumbs = links.connector_crumbs(connector, (_("Change details"), ""))
@@ -302,10 +288,7 @@ def activity(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """One page of events, the newest first."""
     connector, context = links.get_own(user_of(request), connector_id, "activity")
     events = AuditEvent.objects.filter(connector_id=connector.pk)
-    try:
-        page = paginate(events, ("-id",), request.GET.get("cursor"), PAGE_SIZE)
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, cursor=None))
+    page = paginate(events, ("-id",), request.GET.get("cursor"), PAGE_SIZE)
     context |= {
         "events": rows(page.items),
         **links.pagination_links(request, page),
@@ -343,10 +326,10 @@ def logo(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """The logo that is there, another one instead, or none; for owners."""
     user = user_of(request)
     connector = connector_queries.get_own_connector(user, connector_id)
-    form = LogoForm(request.POST, request.FILES) if request.method == "POST" else LogoForm()
-    if form.is_bound and form.is_valid():
+    form = LogoForm(get_posted(request), request.FILES or None)
+    if form.is_valid():
         upload = form.cleaned_data["logo"]
-        try:
+        with show_refusals(form):
             connectors.set_logo(
                 connector=connector,
                 by=user,
@@ -354,9 +337,6 @@ def logo(request: HttpRequest, connector_id: UUID) -> HttpResponse:
                 name=upload.name or "",
                 content_type=upload.content_type or "",
             )
-        except RuleBroken as broken:
-            add_broken_rule(form, broken)
-        else:
             messages.success(request, _("Logo saved."))
             return redirect("connectors:details", connector_id)
     change = reverse("connectors:change", args=[connector_id])

@@ -24,7 +24,17 @@ from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.services import secrets
 from connectors.token_format import CredentialKind
 from connectors.views import links, one_time_secrets
-from connectors.views.forms import LEAKED, UNUSED, RevokeSecretForm, SecretEndForm, get_idempotency_key, last_day
+from connectors.views.forms import (
+    LEAKED,
+    UNUSED,
+    RevokeSecretForm,
+    SecretEndForm,
+    flash_refusals,
+    get_idempotency_key,
+    get_posted,
+    last_day,
+    show_refusals,
+)
 from connectors.views.usage import get_use_facts
 from kaizala_console.lib import clock, moments
 from kaizala_console.lib.errors import Conflict, RuleBroken
@@ -72,10 +82,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     form = SecretEndForm(request.POST)
     if not form.is_valid():
         return _page(request, connector_id, form, status=400)
-    if (
-        one_time_secret_service.find(user=user, idempotency_key=idempotency_key) is None
-    ):  # else it was confirmed and sent before
-        require_reauthentication(request)
+    one_time_secrets.require_reauthentication_once(request, idempotency_key)
     try:
         secret, token = secrets.add(
             connector=connector, by=user, ends_at=form.ends_at(), idempotency_key=idempotency_key
@@ -83,7 +90,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     except (Conflict, RuleBroken) as refused:
         messages.error(request, str(refused))
         return redirect(_tab(connector_id))
-    return one_time_secrets.secret_page(request, secret, token, idempotency_key)
+    return one_time_secrets.page(request, one_time_secrets.describe_secret(secret), token, idempotency_key)
 
 
 @require_http_methods(["GET", "POST"])
@@ -96,16 +103,12 @@ def end_date(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpRe
         messages.info(request, _why_over(secret))
         return redirect(_tab(connector_id))
     chosen = last_day(secret.expires_at)
-    typed = request.POST if request.method == "POST" else None
-    form = SecretEndForm(typed, initial={"end_date": chosen})
+    form = SecretEndForm(get_posted(request), initial={"end_date": chosen})
     if form.is_valid():
         require_reauthentication(request)
         same_day = form.cleaned_data["end_date"] == chosen
-        try:
+        with show_refusals(form, "end_date"):
             moved = secrets.move_end(secret=secret, ends_at=secret.expires_at if same_day else form.ends_at(), by=user)
-        except (Conflict, RuleBroken) as refused:
-            form.add_error("end_date", str(refused))
-        else:
             messages.success(request, _until(moved))
             return redirect(_tab(connector_id))
     context = {
@@ -145,16 +148,12 @@ def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResp
     if secret.revoked_at:
         messages.info(request, _("This secret is already revoked."))
         return redirect(_tab(connector_id))
-    typed = request.POST if request.method == "POST" else None
     why = LEAKED if secret.reported_at else UNUSED
-    form = RevokeSecretForm(typed, initial={"why": why}, name=secret.connector.name)
+    form = RevokeSecretForm(get_posted(request), initial={"why": why}, name=secret.connector.name)
     if form.is_valid():
         require_reauthentication(request)
-        try:
+        with flash_refusals(request):
             secrets.revoke(secret=secret, by=user, end_access_tokens=form.end_access_tokens)
-        except Conflict as already:
-            messages.info(request, str(already))
-        else:
             messages.success(request, _("Secret revoked: the next exchange with it is refused."))
         return redirect(_tab(connector_id))
     connector = secret.connector

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import QueryDict
+from django.http import HttpRequest, QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -20,7 +22,7 @@ from connectors.permissions import DESCRIPTIONS, PERMISSIONS, Permission
 from connectors.services import connectors as rules
 from connectors.services.one_time_secrets import LONGEST_FORM_KEY, SHORTEST_FORM_KEY, new_form_key
 from kaizala_console.lib import clock, crypto
-from kaizala_console.lib.errors import RuleBroken
+from kaizala_console.lib.errors import Conflict, ConsoleError, RuleBroken, TooSoon
 from kaizala_console.lib.typed_names import is_same_name
 
 PERMISSION_CHOICES = [(permission.value, DESCRIPTIONS[permission].label) for permission in PERMISSIONS]
@@ -161,9 +163,38 @@ def get_idempotency_key(data: QueryDict | None) -> str:
     return new_form_key()
 
 
-def add_broken_rule(form: forms.Form, broken: RuleBroken) -> None:
-    """Puts what a service said beside the field that it names, or over the whole form."""
-    form.add_error(broken.field if broken.field in form.fields else None, _as_validation_error(broken))
+def get_posted(request: HttpRequest) -> QueryDict | None:
+    """What the page's form sent; None when the page is only opened."""
+    return request.POST if request.method == "POST" else None
+
+
+def add_refusal(form: forms.Form, refused: ConsoleError, field: str | None = None) -> None:
+    """Puts what a service said beside `field`, or the field that it names, or over the whole form."""
+    field = field or refused.field
+    form.add_error(field if field in form.fields else None, _as_validation_error(refused))
+
+
+@contextmanager
+def show_refusals(form: forms.Form, field: str | None = None, **renamed: str) -> Iterator[None]:
+    """Shows in the form what a service refuses inside, as `add_refusal` does; the view then goes on behind it.
+
+    `renamed` are fields that the form calls otherwise than the service.
+    """
+    try:
+        yield
+    except (RuleBroken, Conflict, TooSoon) as refused:
+        add_refusal(form, refused, field or renamed.get(refused.field or ""))
+
+
+@contextmanager
+def flash_refusals(request: HttpRequest) -> Iterator[None]:
+    """Shows on the next page what a service refuses inside: that it was done already, or what is wrong."""
+    try:
+        yield
+    except Conflict as already:
+        messages.info(request, str(already))
+    except RuleBroken as broken:
+        messages.error(request, str(broken))
 
 
 def _checked(field: str, value: Any) -> Any:
@@ -175,7 +206,7 @@ def _checked(field: str, value: Any) -> Any:
     return getattr(details, field)
 
 
-def _as_validation_error(broken: RuleBroken) -> ValidationError:
+def _as_validation_error(broken: ConsoleError) -> ValidationError:
     return ValidationError(str(broken), code=broken.code)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
@@ -16,7 +16,7 @@ from connectors.permissions import list_scope_labels
 from connectors.queries import connectors
 from connectors.queries import usage as usage_queries
 from connectors.views import handoffs, links, usage
-from kaizala_console.lib import clock, pagination
+from kaizala_console.lib import clock
 
 
 @require_GET
@@ -26,10 +26,7 @@ def grants(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     connector, context = links.get_own(user_of(request), connector_id, "groups")
     ended = request.GET.get("show") == "ended"
     search = request.GET.get("q", "").strip()[:120]
-    try:
-        page = connectors.get_grant_page(connector, ended=ended, search=search, cursor=request.GET.get("cursor"))
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, cursor=None))
+    page = connectors.get_grant_page(connector, ended=ended, search=search, cursor=request.GET.get("cursor"))
     sparks = usage_queries.get_daily_grant_calls(page.items)
     context |= {
         "rows": [{**get_row(grant), "spark": usage.find_spark(sparks, grant)} for grant in page.items],

@@ -19,7 +19,6 @@ from django.views.decorators.http import require_GET, require_http_methods
 from accounts.models import User
 from accounts.views.decorators import (
     reauthentication_required,
-    require_reauthentication,
     signed_in,
     user_of,
     with_phone,
@@ -31,8 +30,8 @@ from connectors.queries import connectors
 from connectors.services import handoffs
 from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.views import links, one_time_secrets
-from connectors.views.forms import get_idempotency_key
-from kaizala_console.lib import bounded, clock, live, pagination, request_context
+from connectors.views.forms import flash_refusals, get_idempotency_key
+from kaizala_console.lib import bounded, clock, live, request_context
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
 CLAIM = gettext_lazy("Claim")
@@ -56,10 +55,7 @@ def inbox(request: HttpRequest, *, asked_of: Callable[[HttpRequest, User], list[
     user = user_of(request)
     search = request.GET.get("q", "").strip()[:120]
     earlier = request.GET.get("show") == "earlier"
-    try:
-        page = connectors.get_handoff_page(user, search=search, waiting=not earlier, cursor=request.GET.get("cursor"))
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, cursor=None))
+    page = connectors.get_handoff_page(user, search=search, waiting=not earlier, cursor=request.GET.get("cursor"))
     asked = [] if earlier or search else asked_of(request, user)
     etag = live.etag(
         user.pk,
@@ -74,7 +70,7 @@ def inbox(request: HttpRequest, *, asked_of: Callable[[HttpRequest, User], list[
         "asked": asked,
         "earlier": earlier,
         "search": search,
-        "chips": links.search_chips(request, search),
+        "chips": links.list_chips(request, search),
         "other_url": links.url_with(request, show=None if earlier else "earlier", cursor=None),
         "owns_connectors": connectors.list_own_connectors(user).exists(),
         "tabs": [
@@ -109,29 +105,21 @@ def handoff(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
 @sensitive_post_parameters("idempotency_key")
 @require_http_methods(["GET", "POST"])
 @with_phone(button_label=CLAIM)
-@sensitive_variables("idempotency_key")
+@sensitive_variables("idempotency_key", "token")
 def claim(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """ "Claim": opens the handoff and shows the token once. A GET only leads to the page with the button."""
     if request.method != "POST":
         return redirect("connectors:handoff", handoff_id)
-    connectors.get_own_handoff(user_of(request), handoff_id)
-    idempotency_key = get_idempotency_key(request.POST)
-    sent_before = one_time_secret_service.find(user=user_of(request), idempotency_key=idempotency_key) is not None
-    if not sent_before:
-        require_reauthentication(request)
-    return _claim(request, handoff_id=handoff_id, idempotency_key=idempotency_key)
-
-
-@sensitive_variables("idempotency_key", "token")
-def _claim(request: HttpRequest, *, handoff_id: UUID, idempotency_key: str) -> HttpResponse:
     user = user_of(request)
     found = connectors.get_own_handoff(user, handoff_id)
+    idempotency_key = get_idempotency_key(request.POST)
+    one_time_secrets.require_reauthentication_once(request, idempotency_key)
     address = request_context.current().client_address or None
     try:
         token = handoffs.claim(handoff=found, by=user, idempotency_key=idempotency_key, address=address)
     except (Conflict, RuleBroken) as refused:
         return _page(request, user, handoff_id, problem=str(refused), status=409)
-    return one_time_secrets.handoff_page(request, found, token, idempotency_key)
+    return one_time_secrets.page(request, one_time_secrets.describe_handoff(found), token, idempotency_key)
 
 
 @require_http_methods(["GET", "POST"])
@@ -141,11 +129,8 @@ def refuse(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     user = user_of(request)
     found = connectors.get_own_handoff(user, handoff_id)
     if request.method == "POST":
-        try:
+        with flash_refusals(request):
             handoffs.refuse(handoff=found, by=user)
-        except (Conflict, RuleBroken) as too_late:
-            messages.info(request, str(too_late))
-        else:
             says = _("Refused. The token is deleted, and we notified %(admin)s.")
             messages.success(request, says % {"admin": found.grant.granter_name})
         return redirect("connectors:handoff", handoff_id)
@@ -162,16 +147,13 @@ def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     user = user_of(request)
     found = connectors.get_handoff(user, handoff_id)
     if request.method == "POST":
-        try:
-            again = handoffs.reissue(handoff=found, by=user)
-        except (Conflict, RuleBroken) as refused:
-            messages.error(request, str(refused))
-            return redirect("connectors:handoff", handoff_id)
-        if get_current_state(again) is HandoffState.WAITING:
-            messages.success(request, _("Regenerated: claim the new token here."))
-        else:
-            messages.info(request, _("A newer token was already claimed. This is it."))
-        return redirect("connectors:handoff", again.pk)
+        with flash_refusals(request):
+            found = handoffs.reissue(handoff=found, by=user)
+            if get_current_state(found) is HandoffState.WAITING:
+                messages.success(request, _("Regenerated: claim the new token here."))
+            else:
+                messages.info(request, _("A newer token was already claimed. This is it."))
+        return redirect("connectors:handoff", found.pk)
     if not _may_be_issued_again(found):
         return redirect("connectors:handoff", handoff_id)
     context = {

@@ -20,6 +20,7 @@ from accounts.views.decorators import signed_in, user_of
 from connectors import policies
 from connectors.services import introspection
 from connectors.views import links
+from connectors.views.forms import get_posted
 from kaizala_console.api.endpoint import Operation, list_operations
 from kaizala_console.api.routing import get_routes
 from kaizala_console.lib import rate_limit
@@ -79,7 +80,7 @@ def list_calls() -> dict[str, Operation]:
 def inspector(request: HttpRequest) -> HttpResponse:
     """The form, and under it what was found. The token is in no address, no history and no log."""
     user = user_of(request)
-    form = InspectorForm(request.POST if request.method == "POST" else None)
+    form = InspectorForm(get_posted(request))
     crumbs = links.crumbs((_("Connectors"), reverse("connectors:list")), (_("Inspect a token"), ""))
     context: dict[str, Any] = {"form": form, "crumbs": crumbs}
     if form.is_valid():

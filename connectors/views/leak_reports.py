@@ -25,9 +25,9 @@ from connectors.queries import connectors
 from connectors.services import leak_reports
 from connectors.token_format import CredentialKind
 from connectors.views import links
-from connectors.views.forms import add_broken_rule
+from connectors.views.forms import add_refusal, flash_refusals, get_posted
 from kaizala_console.lib.client_address import client_address
-from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken, TooSoon
+from kaizala_console.lib.errors import NotFound, RuleBroken, TooSoon
 
 KINDS = {
     CredentialKind.SECRET: gettext_lazy("connector secret"),
@@ -76,27 +76,20 @@ class RevokeForm(forms.Form):
 @sensitive_post_parameters("credential")
 @require_http_methods(["GET", "POST"])
 @never_cache
-@sensitive_variables("form")
+@sensitive_variables("form", "text")
 def report(request: HttpRequest) -> HttpResponse:
     """ "Report a leaked credential": no account is needed, and the answer is the same whatever was known."""
-    form = ReportForm(request.POST if request.method == "POST" else None)
-    status = 200
-    if form.is_bound:
-        status = 400
-        if form.is_valid():
-            try:
-                leak_reports.report(
-                    text=form.cleaned_data["credential"],
-                    where=form.cleaned_data["where"],
-                    address=client_address(request),
-                )
-            except RuleBroken as broken:
-                add_broken_rule(form, broken)
-            except TooSoon as soon:
-                form.add_error(None, str(soon))
-                status = 429
-            else:
-                return redirect(f"{reverse('connectors:leak_report')}?thanks=1")
+    form = ReportForm(get_posted(request))
+    status = 400 if form.is_bound else 200
+    if form.is_valid():
+        text, where = form.cleaned_data["credential"], form.cleaned_data["where"]
+        try:
+            leak_reports.report(text=text, where=where, address=client_address(request))
+        except (RuleBroken, TooSoon) as refused:
+            add_refusal(form, refused)
+            status = 429 if isinstance(refused, TooSoon) else 400
+        else:
+            return redirect(f"{reverse('connectors:leak_report')}?thanks=1")
     context = {"form": form, "thanks": not form.is_bound and "thanks" in request.GET}
     return render(request, "connectors/leak_report.html", context, status=status)
 
@@ -149,11 +142,8 @@ def _answer(
 ) -> HttpResponse:
     user = user_of(request)
     found = _own_report(user, connector_id, report_id)
-    try:
+    with flash_refusals(request):
         act(report=found, by=user)
-    except (Conflict, RuleBroken) as refused:
-        messages.error(request, str(refused))
-    else:
         messages.success(request, done)
     return redirect("connectors:leak", connector_id, report_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -45,12 +46,27 @@ def pagination_links(
     }
 
 
-def search_chips(request: HttpRequest, search: str) -> list[dict[str, str]]:
-    """For `<c-filters>`: what is looked for, and this page without it."""
-    if not search:
-        return []
-    label = _("Search: %(text)s") % {"text": search}
-    return [{"label": label, "remove_url": url_with(request, q=None, cursor=None)}]
+def make_select(name: str, label: str, options: Mapping[str, Any], chosen: str) -> dict[str, Any]:
+    """For `<c-filters>`: one choice, sent as `name`."""
+    rows = [{"value": key, "label": word, "chosen": key == chosen} for key, word in options.items()]
+    return {"name": name, "label": label, "options": rows}
+
+
+def get_choice(request: HttpRequest, name: str, choices: Mapping[str, Any]) -> str:
+    """What the address chooses; what cannot be understood is left out rather than refused."""
+    given = request.GET.get(name, "")
+    return given if given in choices else ""
+
+
+def list_chips(request: HttpRequest, search: str = "", **labels: str) -> list[dict[str, str]]:
+    """For `<c-filters>`: what a list is narrowed to, by parameter, each with this page without it."""
+    if search:
+        labels = {"q": _("Search: %(text)s") % {"text": search}, **labels}
+    return [
+        {"label": label, "remove_url": url_with(request, path=request.path, **{name: None}, cursor=None)}
+        for name, label in labels.items()
+        if label
+    ]
 
 
 def _list_tabs(connector: Connector, counts: Counts, current: str) -> list[dict[str, Any]]:

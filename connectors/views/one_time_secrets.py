@@ -25,7 +25,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_POST
 
-from accounts.views.decorators import signed_in, user_of
+from accounts.views.decorators import require_reauthentication, signed_in, user_of
 from connectors.models import Connector, ConnectorSecret, Handoff
 from connectors.queries import connectors
 from connectors.services import one_time_secrets, secrets
@@ -33,6 +33,7 @@ from connectors.views import handoffs
 
 ID, SECRET, REFRESH_TOKEN, URL = "CONNECTOR_ID", "CONNECTOR_SECRET", "REFRESH_TOKEN", "CONSOLE_URL"
 SEALED = "SEALED_REFRESH_TOKEN"
+View = Callable[..., HttpResponse]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,8 @@ class OneTimeSecretPage:
 # What is shown -------------------------------------------------------------------------------------------------------
 
 
-def _connector_page(connector: Connector) -> OneTimeSecretPage:
+def describe_connector(connector: Connector) -> OneTimeSecretPage:
+    """A new connector's ID and secret."""
     return OneTimeSecretPage(
         subject=connector,
         template="connectors/created.html",
@@ -186,7 +188,8 @@ def _connector_page(connector: Connector) -> OneTimeSecretPage:
     )
 
 
-def _secret_page(secret: ConnectorSecret) -> OneTimeSecretPage:
+def describe_secret(secret: ConnectorSecret) -> OneTimeSecretPage:
+    """A further secret of a connector."""
     connector = secret.connector
     return OneTimeSecretPage(
         subject=secret,
@@ -202,7 +205,8 @@ def _secret_page(secret: ConnectorSecret) -> OneTimeSecretPage:
     )
 
 
-def _handoff_page(handoff: Handoff) -> OneTimeSecretPage:
+def describe_handoff(handoff: Handoff) -> OneTimeSecretPage:
+    """A claimed refresh token, with the line that trades it for an access token."""
     connector, sealed = handoff.connector, handoff.is_sealed_to_key
     file = get_file_name(connector.name, handoff.grant.target_name)
     return OneTimeSecretPage(
@@ -234,22 +238,11 @@ def _secret_gone() -> str:
 # The pages -----------------------------------------------------------------------------------------------------------
 
 
-@sensitive_variables("token", "idempotency_key")
-def connector_page(request: HttpRequest, connector: Connector, token: str, idempotency_key: str) -> HttpResponse:
-    """A new connector's ID and secret."""
-    return page(request, _connector_page(connector), token, idempotency_key)
-
-
-@sensitive_variables("token", "idempotency_key")
-def secret_page(request: HttpRequest, secret: ConnectorSecret, token: str, idempotency_key: str) -> HttpResponse:
-    """A further secret of a connector."""
-    return page(request, _secret_page(secret), token, idempotency_key)
-
-
-@sensitive_variables("token", "idempotency_key")
-def handoff_page(request: HttpRequest, handoff: Handoff, token: str, idempotency_key: str) -> HttpResponse:
-    """A claimed refresh token, with the line that trades it for an access token."""
-    return page(request, _handoff_page(handoff), token, idempotency_key)
+@sensitive_variables("idempotency_key")
+def require_reauthentication_once(request: HttpRequest, idempotency_key: str) -> None:
+    """Asks for a fresh confirmation, but not of a form that was confirmed and sent before: it shows the same again."""
+    if one_time_secrets.find(user=user_of(request), idempotency_key=idempotency_key) is None:
+        require_reauthentication(request)
 
 
 @sensitive_variables("token", "idempotency_key")
@@ -276,54 +269,6 @@ def page(
 # The buttons ---------------------------------------------------------------------------------------------------------
 
 
-@sensitive_post_parameters("idempotency_key")
-@require_POST
-@signed_in
-def connector_download(request: HttpRequest, connector_id: UUID) -> HttpResponse:
-    """The file with a new connector's ID and secret."""
-    return download(request, _connector_page(connectors.get_own_connector(user_of(request), connector_id)))
-
-
-@sensitive_post_parameters("idempotency_key")
-@require_POST
-@signed_in
-def connector_done(request: HttpRequest, connector_id: UUID) -> HttpResponse:
-    """ "Done" under a new connector's secret."""
-    return done(request, _connector_page(connectors.get_own_connector(user_of(request), connector_id)))
-
-
-@sensitive_post_parameters("idempotency_key")
-@require_POST
-@signed_in
-def secret_download(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
-    """The file with a further secret."""
-    return download(request, _secret_page(connectors.get_own_secret(user_of(request), connector_id, secret_id)))
-
-
-@sensitive_post_parameters("idempotency_key")
-@require_POST
-@signed_in
-def secret_done(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
-    """ "Done" under a further secret."""
-    return done(request, _secret_page(connectors.get_own_secret(user_of(request), connector_id, secret_id)))
-
-
-@sensitive_post_parameters("idempotency_key")
-@require_POST
-@signed_in
-def handoff_download(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
-    """The file with a claimed refresh token."""
-    return download(request, _handoff_page(connectors.get_own_handoff(user_of(request), handoff_id)))
-
-
-@sensitive_post_parameters("idempotency_key")
-@require_POST
-@signed_in
-def handoff_done(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
-    """ "Done" under a claimed refresh token."""
-    return done(request, _handoff_page(connectors.get_own_handoff(user_of(request), handoff_id)))
-
-
 @sensitive_variables("token")
 def download(request: HttpRequest, showing: OneTimeSecretPage) -> HttpResponse:
     token = _recall(request, showing)
@@ -346,6 +291,32 @@ def done(request: HttpRequest, showing: OneTimeSecretPage) -> HttpResponse:
         one_time_secrets.done(user=user_of(request), idempotency_key=request.POST["idempotency_key"])
         messages.success(request, showing.finished)
     return redirect(showing.after_url)
+
+
+def make_buttons(describe: Callable[..., OneTimeSecretPage]) -> tuple[View, View]:
+    """Returns the views of "Download" and "Done"; `describe` finds the page by the account and the address's ids."""
+
+    def make_button(answer: Callable[[HttpRequest, OneTimeSecretPage], HttpResponse]) -> View:
+        @sensitive_post_parameters("idempotency_key")
+        @require_POST
+        @signed_in
+        def press(request: HttpRequest, **ids: Any) -> HttpResponse:
+            return answer(request, describe(user_of(request), **ids))
+
+        return press
+
+    return make_button(download), make_button(done)
+
+
+connector_download, connector_done = make_buttons(
+    lambda user, connector_id: describe_connector(connectors.get_own_connector(user, connector_id))
+)
+secret_download, secret_done = make_buttons(
+    lambda user, connector_id, secret_id: describe_secret(connectors.get_own_secret(user, connector_id, secret_id))
+)
+handoff_download, handoff_done = make_buttons(
+    lambda user, handoff_id: describe_handoff(connectors.get_own_handoff(user, handoff_id))
+)
 
 
 @sensitive_variables("token")

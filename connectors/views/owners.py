@@ -21,8 +21,8 @@ from connectors.models import Connector
 from connectors.queries import connectors
 from connectors.services import owners as services
 from connectors.views import links
-from connectors.views.forms import TypedNameForm, add_broken_rule
-from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
+from connectors.views.forms import TypedNameForm, flash_refusals, get_posted, show_refusals
+from kaizala_console.lib.errors import NotFound
 
 
 class ColleagueForm(forms.Form):
@@ -52,15 +52,11 @@ def owners(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     may_name = policies.can_name_owners(user, connector)
     if request.method == "POST" and not may_name:
         raise NotFound
-    typed = request.POST if request.method == "POST" else None
-    form = ColleagueForm(typed)
+    form = ColleagueForm(get_posted(request))
     if form.is_valid():
         require_reauthentication(request)
-        try:
+        with show_refusals(form):
             added = services.add(connector=connector, by=user, **form.cleaned_data)
-        except RuleBroken as broken:
-            add_broken_rule(form, broken)
-        else:
             messages.success(request, _("%(name)s is now a co-owner. We notified them.") % {"name": added.name})
             return redirect(_page(connector))
     context = {
@@ -87,11 +83,8 @@ def remove(request: HttpRequest, connector_id: UUID, user_id: int) -> HttpRespon
         raise NotFound
     leaves = co_owner.pk == user.pk
     if request.method == "POST":
-        try:
+        with flash_refusals(request):
             services.remove(connector=connector, user=co_owner, by=user)
-        except Conflict as already:
-            messages.info(request, str(already))
-        else:
             says = _("You are no longer a co-owner.") if leaves else _("%(name)s is no longer a co-owner.")
             messages.success(request, says % {"name": co_owner.name})
         return redirect("connectors:details", connector.pk) if leaves else redirect(_page(connector))
@@ -112,19 +105,15 @@ def transfer(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     connector = _connector(user, connector_id)
     if not policies.can_name_owners(user, connector):
         raise NotFound
-    typed = request.POST if request.method == "POST" else None
-    form = TransferForm(typed, initial={"stay": True}, name=connector.name)
+    form = TransferForm(get_posted(request), initial={"stay": True}, name=connector.name)
     is_owner = connector.owner_id == user.pk
     if not is_owner:
         del form.fields["stay"]  # of an account that is switched off
     if form.is_valid():
         require_reauthentication(request)
         chosen = form.cleaned_data
-        try:
+        with show_refusals(form):
             new = services.transfer(connector=connector, email=chosen["email"], stay=chosen.get("stay", False), by=user)
-        except RuleBroken as broken:
-            add_broken_rule(form, broken)
-        else:
             messages.success(request, _("%(name)s is now the owner. We notified them.") % {"name": new.name})
             return redirect("connectors:details", connector.pk)
     context = {

@@ -22,7 +22,7 @@ from connectors.queries import access_requests, connectors, usage
 from connectors.services import permissions
 from connectors.views import access_requests as request_pages
 from connectors.views import links
-from connectors.views.forms import TypedNameForm
+from connectors.views.forms import TypedNameForm, add_refusal
 from connectors.views.usage import get_listener_facts
 from kaizala_console.lib import bounded, clock
 from kaizala_console.lib.errors import RuleBroken
@@ -101,7 +101,7 @@ def _change(
             connector=connector, permissions=chosen, reason=form.cleaned_data["reason"], by=user_of(request)
         )
     except RuleBroken as broken:
-        form.add_error(broken.field if broken.field in form.fields else None, str(broken))
+        add_refusal(form, broken)
         return _boxes(request, connector, form, status=400)
     messages.success(request, _("Permissions changed."))
     if changed.requests_made:
@@ -123,14 +123,8 @@ def _form(connector: Connector, typed: Any) -> request_pages.ChangePermissionsFo
 
 
 def _boxes(
-    request: HttpRequest,
-    connector: Connector,
-    form: request_pages.ChangePermissionsForm,
-    *,
-    typed: str = "",
-    status: int = 200,
+    request: HttpRequest, connector: Connector, form: request_pages.ChangePermissionsForm, *, status: int = 200
 ) -> HttpResponse:
-    """`typed` is the name, when it was typed before a confirmation: then it is not asked for twice."""
     context = {
         **_frame(connector),
         "form": form,

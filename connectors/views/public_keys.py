@@ -22,7 +22,8 @@ from connectors.models import Connector, ConnectorKey
 from connectors.queries import connectors
 from connectors.services import public_keys as keys
 from connectors.views import links, one_time_secrets
-from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
+from connectors.views.forms import flash_refusals, show_refusals
+from kaizala_console.lib.errors import NotFound
 
 
 class KeyForm(forms.Form):
@@ -77,26 +78,15 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     form = KeyForm()
     if request.method == "POST":
         sent = KeyForm(request.POST, request.FILES)
-        problem = None
         if sent.is_valid():
-            try:
+            with show_refusals(sent, "public_key"):
                 key = keys.register(connector=connector, by=user, public_key=sent.text())
-            except RuleBroken as broken:
-                problem = str(broken)
-            else:
-                messages.success(
-                    request,
-                    _("Key registered. New refresh tokens are sealed to %(fingerprint)s.")
-                    % {"fingerprint": key.fingerprint},
-                )
+                says = _("Key registered. New refresh tokens are sealed to %(fingerprint)s.")
+                messages.success(request, says % {"fingerprint": key.fingerprint})
                 return redirect("connectors:keys", connector_id)
         # Bound to nothing of what was sent: a private key does not even go back to where it came from.
         form = KeyForm({})
-        form.is_valid()
-        if problem is None:
-            form.errors.update(sent.errors)
-        else:
-            form.add_error("public_key", problem)
+        form.errors.update(sent.errors)
     context = {
         "connector": connector,
         "form": form,
@@ -114,11 +104,8 @@ def remove(request: HttpRequest, connector_id: UUID, key_id: int) -> HttpRespons
     user = user_of(request)
     key = _own_key(connectors.get_own_connector(user, connector_id), key_id)
     if request.method == "POST":
-        try:
+        with flash_refusals(request):
             keys.remove(key=key, by=user)
-        except Conflict as already:
-            messages.info(request, str(already))
-        else:
             messages.success(request, _("Key removed. New tokens are sealed with the console’s own keys."))
         return redirect("connectors:keys", connector_id)
     if key.removed_at:

@@ -1,10 +1,10 @@
-"""Deactivate, suspend, delete, and the ways back: each page says first what happens to live tokens."""
+"""What stops a connector or a webhook, and the ways back: each page says first what happens to what is in use."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
@@ -18,105 +18,145 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
 from accounts.views.decorators import require_reauthentication, signed_in, user_of
-from connectors.models import Connector, ConnectorState
+from connectors.models import Connector, ConnectorState, Webhook
 from connectors.queries import connectors as queries
 from connectors.services import connectors
 from connectors.views import links
-from connectors.views.forms import TypedNameForm
+from connectors.views.forms import TypedNameForm, flash_refusals, get_posted
 from connectors.views.usage import get_use_facts
-from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
-
-LIVE, DEACTIVATED, SUSPENDED = ConnectorState.LIVE, ConnectorState.DEACTIVATED, ConnectorState.SUSPENDED
+from kaizala_console.lib.errors import NotFound
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """One act on a whole connector: its words, its service, and how carefully it is asked for."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChange:
+    """One act: its words (with `%(name)s`), its service, and how carefully it is asked for."""
 
     key: str
     label: Promise
     title: Promise
     says: Promise
-    tokens: Promise
+    says_more: Promise
     done: Promise
-    service: Callable[..., Connector]
-    states: frozenset[ConnectorState]
+    service: Callable[..., Any]
+    states: frozenset[Any]  # in which it can be done
     variant: str = "secondary"
+    stops: bool = False
     typed: bool = False
 
 
-VERBS = {
-    verb.key: verb
-    for verb in (
-        Verb(
-            key="reactivate",
-            label=gettext_lazy("Reactivate"),
-            title=gettext_lazy("Reactivate “%(name)s”"),
-            says=gettext_lazy("Groups can add it again."),
-            tokens=gettext_lazy("Live tokens keep working."),
-            done=gettext_lazy("“%(name)s” can be added to groups again."),
-            service=connectors.reactivate,
-            states=frozenset({DEACTIVATED}),
-        ),
-        Verb(
-            key="resume",
-            label=gettext_lazy("Resume"),
-            title=gettext_lazy("Resume “%(name)s”"),
-            says=gettext_lazy("The connector works again in every group that has it."),
-            tokens=gettext_lazy("Existing tokens work again at once."),
-            done=gettext_lazy("“%(name)s” works again."),
-            service=connectors.resume,
-            states=frozenset({SUSPENDED}),
-        ),
-        Verb(
-            key="deactivate",
-            label=gettext_lazy("Deactivate"),
-            title=gettext_lazy("Deactivate “%(name)s”"),
-            says=gettext_lazy("No more groups can add it. You can reactivate it at any time."),
-            tokens=gettext_lazy("Live tokens keep working."),
-            done=gettext_lazy("“%(name)s” deactivated."),
-            service=connectors.deactivate,
-            states=frozenset({LIVE}),
-        ),
-        Verb(
-            key="suspend",
-            label=gettext_lazy("Suspend"),
-            title=gettext_lazy("Suspend “%(name)s”"),
-            says=gettext_lazy("It stops in every group until you resume it."),
-            tokens=gettext_lazy("Every token is refused until you resume it."),
-            done=gettext_lazy("“%(name)s” suspended."),
-            service=connectors.suspend,
-            states=frozenset({LIVE, DEACTIVATED}),
-            variant="danger",
-            typed=True,
-        ),
-        Verb(
-            key="delete",
-            label=gettext_lazy("Delete"),
-            title=gettext_lazy("Delete “%(name)s”"),
-            says=gettext_lazy("The connector, its access and its secrets are deleted."),
-            tokens=gettext_lazy("Every token and secret stops working for good. This can’t be undone."),
-            done=gettext_lazy("“%(name)s” deleted."),
-            service=connectors.delete,
-            states=frozenset({LIVE, DEACTIVATED, SUSPENDED}),
-            variant="danger",
-            typed=True,
-        ),
-    )
-}
+def by_key(*changes: StateChange) -> dict[str, StateChange]:
+    return {change.key: change for change in changes}
 
 
-def list_verbs(connector: Connector) -> list[Verb]:
+def change_state(
+    request: HttpRequest,
+    change: StateChange,
+    *,
+    subject: Connector | Webhook,
+    is_allowed: bool,
+    names: Mapping[str, Any],
+    form: TypedNameForm,
+    get_context: Callable[[], dict[str, Any]],
+    page: str,
+    page_when_deleted: str,
+) -> HttpResponse:
+    """GET shows what would happen, POST does it; `form` counts where the name is typed to confirm it."""
+    if not is_allowed:
+        messages.info(request, _("This was already done."))
+        return redirect(page)
+    if request.method != "POST" or (change.typed and not form.is_valid()):
+        context = {
+            "act": change,
+            "title": change.title % names,
+            "says_more": change.says_more % names,
+            "form": form if change.typed else None,
+            "here": request.path,
+            "back": page,
+            **get_context(),
+        }
+        return render(request, "connectors/change_state.html", context, status=400 if request.method == "POST" else 200)
+    require_reauthentication(request, button_label=change.label)
+    with flash_refusals(request):
+        change.service(**{subject._meta.model_name or "": subject}, by=user_of(request))
+        messages.success(request, change.done % names)
+    return redirect(page_when_deleted if change.key == "delete" else page)
+
+
+# Connectors ----------------------------------------------------------------------------------------------------------
+
+
+LIVE, DEACTIVATED, SUSPENDED = ConnectorState.LIVE, ConnectorState.DEACTIVATED, ConnectorState.SUSPENDED
+CONNECTOR_CHANGES: Final = by_key(
+    StateChange(
+        key="reactivate",
+        label=gettext_lazy("Reactivate"),
+        title=gettext_lazy("Reactivate “%(name)s”"),
+        says=gettext_lazy("Groups can add it again."),
+        says_more=gettext_lazy("Live tokens keep working."),
+        done=gettext_lazy("“%(name)s” can be added to groups again."),
+        service=connectors.reactivate,
+        states=frozenset({DEACTIVATED}),
+    ),
+    StateChange(
+        key="resume",
+        label=gettext_lazy("Resume"),
+        title=gettext_lazy("Resume “%(name)s”"),
+        says=gettext_lazy("The connector works again in every group that has it."),
+        says_more=gettext_lazy("Existing tokens work again at once."),
+        done=gettext_lazy("“%(name)s” works again."),
+        service=connectors.resume,
+        states=frozenset({SUSPENDED}),
+    ),
+    StateChange(
+        key="deactivate",
+        label=gettext_lazy("Deactivate"),
+        title=gettext_lazy("Deactivate “%(name)s”"),
+        says=gettext_lazy("No more groups can add it. You can reactivate it at any time."),
+        says_more=gettext_lazy("Live tokens keep working."),
+        done=gettext_lazy("“%(name)s” deactivated."),
+        service=connectors.deactivate,
+        states=frozenset({LIVE}),
+    ),
+    StateChange(
+        key="suspend",
+        label=gettext_lazy("Suspend"),
+        title=gettext_lazy("Suspend “%(name)s”"),
+        says=gettext_lazy("It stops in every group until you resume it."),
+        says_more=gettext_lazy("Every token is refused until you resume it."),
+        done=gettext_lazy("“%(name)s” suspended."),
+        service=connectors.suspend,
+        states=frozenset({LIVE, DEACTIVATED}),
+        variant="danger",
+        stops=True,
+        typed=True,
+    ),
+    StateChange(
+        key="delete",
+        label=gettext_lazy("Delete"),
+        title=gettext_lazy("Delete “%(name)s”"),
+        says=gettext_lazy("The connector, its access and its secrets are deleted."),
+        says_more=gettext_lazy("Every token and secret stops working for good. This can’t be undone."),
+        done=gettext_lazy("“%(name)s” deleted."),
+        service=connectors.delete,
+        states=frozenset({LIVE, DEACTIVATED, SUSPENDED}),
+        variant="danger",
+        stops=True,
+        typed=True,
+    ),
+)
+
+
+def list_changes(connector: Connector) -> list[StateChange]:
     """What can be done with the connector in its present state, the harmless first."""
-    return [verb for verb in VERBS.values() if connector.state in verb.states]
+    return [change for change in CONNECTOR_CHANGES.values() if connector.state in change.states]
 
 
 @require_http_methods(["GET", "POST"])
 @signed_in
-def change_state(request: HttpRequest, connector_id: UUID, verb: str) -> HttpResponse:
-    """GET tells what would happen, POST does it."""
-    act = VERBS.get(verb)
-    if act is None:
+def change_connector_state(request: HttpRequest, connector_id: UUID, verb: str) -> HttpResponse:
+    """GET shows what would happen, POST does it."""
+    change = CONNECTOR_CHANGES.get(verb)
+    if change is None:
         raise Http404
     user = user_of(request)
     try:
@@ -126,34 +166,20 @@ def change_state(request: HttpRequest, connector_id: UUID, verb: str) -> HttpRes
             messages.info(request, _("This connector is already deleted."))
             return redirect("connectors:list")
         raise
-    form = None
-    if act.typed:
-        data = request.POST if request.method == "POST" else None
-        form = TypedNameForm(data, name=connector.name)
-    if connector.state not in act.states:
-        messages.info(request, _("This was already done."))
-        return redirect("connectors:details", connector_id)
-    if request.method != "POST" or (form is not None and not form.is_valid()):
-        return render(request, "connectors/change_state.html", _context(connector, act, form))
-    require_reauthentication(request, button_label=act.label)
-    return _do(request, connector, act)
+    return change_state(
+        request,
+        change,
+        subject=connector,
+        is_allowed=connector.state in change.states,
+        names={"name": connector.name},
+        form=TypedNameForm(get_posted(request), name=connector.name),
+        get_context=lambda: _get_context(connector, change),
+        page=reverse("connectors:details", args=[connector_id]),
+        page_when_deleted=reverse("connectors:list"),
+    )
 
 
-def _do(request: HttpRequest, connector: Connector, act: Verb) -> HttpResponse:
-    try:
-        act.service(connector=connector, by=user_of(request))
-    except Conflict as already:
-        messages.info(request, str(already))
-    except RuleBroken as refused:
-        messages.error(request, str(refused))
-    else:
-        messages.success(request, act.done % {"name": connector.name})
-    if act.key == "delete":
-        return redirect("connectors:list")
-    return redirect("connectors:details", connector.pk)
-
-
-def _context(connector: Connector, act: Verb, form: TypedNameForm | None) -> dict[str, Any]:
+def _get_context(connector: Connector, change: StateChange) -> dict[str, Any]:
     counts = queries.count_stopping(connector)
     use = get_use_facts(connector)
     facts = [
@@ -165,15 +191,8 @@ def _context(connector: Connector, act: Verb, form: TypedNameForm | None) -> dic
     ]
     return {
         "connector": connector,
-        "act": act,
-        "title": act.title % {"name": connector.name},
-        "says_more": act.tokens,
-        "stops": act.typed,
-        "form": form,
-        "here": reverse("connectors:change_state", args=[connector.pk, act.key]),
-        "back": reverse("connectors:details", args=[connector.pk]),
-        "crumbs": links.connector_crumbs(connector, (str(act.label), "")),
-        "facts": facts if act.typed else [],
+        "crumbs": links.connector_crumbs(connector, (str(change.label), "")),
+        "facts": facts if change.typed else [],
         **use,
     }
 

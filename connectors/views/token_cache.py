@@ -21,8 +21,9 @@ from connectors.models import CachedToken, CachedTokenState, Grant
 from connectors.queries import connectors
 from connectors.services import token_cache
 from connectors.views import links
+from connectors.views.forms import get_posted, show_refusals
 from kaizala_console.lib import clock
-from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
+from kaizala_console.lib.errors import NotFound
 
 SENSITIVE = ["secret", "refresh_token"]
 PILLS = {
@@ -55,16 +56,11 @@ class EntrustForm(forms.Form):
 def cached_token(request: HttpRequest, connector_id: UUID, grant_id: UUID) -> HttpResponse:
     """GET shows the status, POST entrusts the credentials."""
     grant = _own_grant(user_of(request), connector_id, grant_id)
-    form = EntrustForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
+    form = EntrustForm(get_posted(request))
+    if form.is_valid():
         require_reauthentication(request)
-        try:
+        with show_refusals(form):
             token_cache.enable(grant=grant, by=user_of(request), **form.cleaned_data)
-        except RuleBroken as broken:
-            form.add_error(broken.field if broken.field in form.fields else None, str(broken))
-        except Conflict as over:
-            form.add_error(None, str(over))
-        else:
             messages.success(request, _("The console now keeps an access token ready."))
             return redirect("connectors:cached_token", connector_id, grant_id)
     return render(request, "connectors/cached_token.html", _context(grant, form), status=400 if form.errors else 200)

@@ -23,10 +23,10 @@ from connectors.queries import connectors
 from connectors.queries import user_tokens as user_token_queries
 from connectors.services import grants, user_tokens
 from connectors.views import handoffs, links
-from connectors.views.forms import TypedNameForm
+from connectors.views.forms import TypedNameForm, flash_refusals, get_posted
 from connectors.views.grants import get_row
 from connectors.views.usage import get_use_facts
-from kaizala_console.lib import ids, pagination, phone_numbers
+from kaizala_console.lib import ids, phone_numbers
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 ANSWERS = {
@@ -191,10 +191,7 @@ def _request_page(
 def acting(request: HttpRequest) -> HttpResponse:
     """Every connector that acts for this account, however it came to that, with the way to end it."""
     user = user_of(request)
-    try:
-        page = user_token_queries.get_acting_page(user, cursor=request.GET.get("cursor"))
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, cursor=None))
+    page = user_token_queries.get_acting_page(user, cursor=request.GET.get("cursor"))
     context = {
         "rows": [
             {
@@ -222,15 +219,11 @@ def acting_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
             raise NotFound
         messages.info(request, _("“%(name)s” no longer acts for you.") % {"name": name})
         return redirect("connectors:acting")
-    typed = request.POST if request.method == "POST" else None
-    form = TypedNameForm(typed, name=name)
+    form = TypedNameForm(get_posted(request), name=name)
     if form.is_valid():
         require_reauthentication(request)
-        try:
+        with flash_refusals(request):
             grants.revoke(grant=grant, by=user)
-        except Conflict as already:
-            messages.info(request, str(already))
-        else:
             messages.success(request, _("“%(name)s” no longer acts for you.") % {"name": name})
         return redirect("connectors:acting")
     acting_url = reverse("connectors:acting")

@@ -23,10 +23,10 @@ from accounts.views.decorators import safe_path, signed_in, user_of
 from connectors.models import Webhook, WebhookAttempt, WebhookDelivery
 from connectors.queries import webhooks as webhook_log
 from connectors.views import links, webhooks
+from connectors.views.forms import flash_refusals, show_refusals
 from connectors.webhooks import management, signing
 from connectors.webhooks.events import HandoffEvent, WebhookEventType
-from kaizala_console.lib import clock, pagination
-from kaizala_console.lib.errors import RuleBroken
+from kaizala_console.lib import clock
 
 State = WebhookDelivery.State
 Problem = WebhookAttempt.Problem
@@ -84,24 +84,25 @@ REPLAYED_BEFORE = dt.timedelta(hours=1)  # what the form suggests
 def log(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """One page of the log. While something waits it looks again by itself, unless `?live=off`."""
     webhook = webhooks.get_own(user_of(request), connector_id, webhook_id)
-    state = _get_choice(request, "state", STATE_CHOICES)
+    state = links.get_choice(request, "state", STATE_CHOICES)
     kinds = EVENTS if webhook.grant_id is not None else HANDOFF_EVENTS
-    event_type = _get_choice(request, "event", kinds)
-    try:
-        page = webhook_log.get_delivery_page(
-            webhook, state=state, event_type=event_type, cursor=request.GET.get("cursor") or None
-        )
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, cursor=None))
+    event_type = links.get_choice(request, "event", kinds)
+    page = webhook_log.get_delivery_page(
+        webhook, state=state, event_type=event_type, cursor=request.GET.get("cursor") or None
+    )
     still = request.GET.get(LIVE) == "off"
     context = {
         **webhooks.get_frame(webhook, "deliveries"),
         "rows": [_row(delivery, webhook) for delivery in page.items],
         "selects": [
-            _select("state", _("State"), {"": _("Any state"), **STATE_CHOICES}, state),
-            _select("event", _("Event"), {"": _("Any event"), **kinds}, event_type),
+            links.make_select("state", _("State"), {"": _("Any state"), **STATE_CHOICES}, state),
+            links.make_select("event", _("Event"), {"": _("Any event"), **kinds}, event_type),
         ],
-        "chips": _chips(request, state, event_type),
+        "chips": links.list_chips(
+            request,
+            state=state and _("State: %(state)s") % {"state": STATE_CHOICES[state]},
+            event=event_type and _("Event: %(event)s") % {"event": event_type},
+        ),
         "filtered": bool(state or event_type),
         "first_page_url": links.url_with(request, state=None, event=None, cursor=None),
         "here": links.url_with(request),
@@ -146,13 +147,9 @@ def redeliver(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delive
     user = user_of(request)
     webhook = webhooks.get_own(user, connector_id, webhook_id)
     delivery = webhook_log.get_delivery(webhook, delivery_id)
-    try:
+    with flash_refusals(request):
         queued = management.redeliver(delivery=delivery, by=user)
-    except RuleBroken as refused:
-        messages.error(request, str(refused))
-    else:
-        told = _("Redelivery queued.") if queued else _("It is already queued.")
-        messages.success(request, told)
+        messages.success(request, _("Redelivery queued.") if queued else _("It is already queued."))
     return redirect(
         safe_path(request.POST.get("back"), fallback=reverse("connectors:webhook", args=[connector_id, webhook_id]))
     )
@@ -165,11 +162,8 @@ def redeliver_failed(request: HttpRequest, connector_id: UUID, webhook_id: UUID)
     """ "Redeliver all failed": what was given up, the oldest first."""
     user = user_of(request)
     webhook = webhooks.get_own(user, connector_id, webhook_id)
-    try:
+    with flash_refusals(request):
         count = management.redeliver_failed(webhook=webhook, by=user)
-    except RuleBroken as refused:
-        messages.error(request, str(refused))
-    else:
         _flash_count(request, count, _("No failed deliveries left."))
     return redirect("connectors:webhook", connector_id, webhook_id)
 
@@ -211,11 +205,8 @@ def replay(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpRe
     webhook = webhooks.get_own(user, connector_id, webhook_id)
     form = _replay_form(request)
     if request.method == "POST" and form.is_valid():
-        try:
+        with show_refusals(form):
             count = management.replay(webhook=webhook, since=form.cleaned_data["since"], by=user)
-        except RuleBroken as refused:
-            form.add_error(None, str(refused))
-        else:
             _flash_count(request, count, _("Nothing to replay since then."))
             return redirect("connectors:webhook", connector_id, webhook_id)
     since = form.cleaned_data.get("since") if form.is_bound and form.is_valid() else None
@@ -280,31 +271,6 @@ def _attempt(number: int, attempt: WebhookAttempt) -> dict[str, Any]:
         "headers": sorted(attempt.answer_headers.items()),
         "body": describe_body(attempt),
     }
-
-
-def _get_choice(request: HttpRequest, name: str, choices: dict[str, Any]) -> str:
-    """What cannot be understood in the address is left out rather than refused."""
-    given = request.GET.get(name, "")
-    return given if given in choices else ""
-
-
-def _select(name: str, label: str, options: dict[str, Any], chosen: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "label": label,
-        "options": [{"value": key, "label": word, "chosen": key == chosen} for key, word in options.items()],
-    }
-
-
-def _chips(request: HttpRequest, state: str, event_type: str) -> list[dict[str, str]]:
-    chips = []
-    if state:
-        label = _("State: %(state)s") % {"state": STATE_CHOICES[state]}
-        chips.append({"label": label, "remove_url": links.url_with(request, state=None, cursor=None)})
-    if event_type:
-        label = _("Event: %(event)s") % {"event": event_type}
-        chips.append({"label": label, "remove_url": links.url_with(request, event=None, cursor=None)})
-    return chips
 
 
 def describe_subject(delivery: WebhookDelivery, webhook: Webhook) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import wraps
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -20,7 +20,6 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -33,14 +32,14 @@ from connectors.models.webhook import MOST_URL_CHARACTERS
 from connectors.permissions import Permission
 from connectors.queries import connectors
 from connectors.queries import webhooks as webhook_queries
-from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.services.one_time_secrets import new_form_key
-from connectors.views import links, one_time_secrets
-from connectors.views.forms import TypedNameForm, get_idempotency_key
+from connectors.views import links, one_time_secrets, states
+from connectors.views.forms import TypedNameForm, get_idempotency_key, get_posted, show_refusals
+from connectors.views.states import StateChange
 from connectors.webhooks import authorization, management, subscriptions
 from connectors.webhooks.events import WebhookEventType
-from kaizala_console.lib import clock, ids, pagination
-from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken, TooSoon
+from kaizala_console.lib import clock, ids
+from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 InactiveReason = Webhook.InactiveReason
 HIDDEN: Final = "…"
@@ -52,10 +51,7 @@ View = Callable[..., HttpResponse]
 def webhooks(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """One page of a connector's webhooks, the newest first; without any, the line that makes one."""
     connector, context = links.get_own(user_of(request), connector_id, "webhooks")
-    try:
-        page = webhook_queries.get_webhook_page(connector, cursor=request.GET.get("cursor"))
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, cursor=None))
+    page = webhook_queries.get_webhook_page(connector, cursor=request.GET.get("cursor"))
     since = webhook_queries.get_failing_since(page.items)
     context |= {
         "rows": [{**get_webhook_facts(webhook), "failing_since": since.get(webhook.pk)} for webhook in page.items],
@@ -234,63 +230,52 @@ def get_subscribe_command(grant: Grant | None) -> str:
 # For owners.
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookVerb:
-    """One act on a webhook: its words, its service, and how carefully it is asked for."""
-
-    key: str
-    label: Promise
-    title: Promise
-    says: Promise
-    meanwhile: Promise
-    done: Promise
-    service: Callable[..., Any]
-    active: bool | None  # in which state it can be done; None in both
-    variant: str = "secondary"
-    final: bool = False
-
-
-VERBS = {
-    verb.key: verb
-    for verb in (
-        WebhookVerb(
-            key="pause",
-            label=gettext_lazy("Pause"),
-            title=gettext_lazy("Pause the webhook to %(host)s"),
-            says=gettext_lazy("Nothing is sent until it is resumed, here or by API."),
-            meanwhile=gettext_lazy("Events are buffered for %(days)s days and delivered in order once it resumes."),
-            done=gettext_lazy("Webhook paused. Events are buffered."),
-            service=management.pause,
-            active=True,
+WEBHOOK_CHANGES: Final = states.by_key(
+    StateChange(
+        key="pause",
+        label=gettext_lazy("Pause"),
+        title=gettext_lazy("Pause the webhook to %(host)s"),
+        says=gettext_lazy("Nothing is sent until it is resumed, here or by API."),
+        says_more=gettext_lazy("Events are buffered for %(days)s days and delivered in order once it resumes."),
+        done=gettext_lazy("Webhook paused. Events are buffered."),
+        service=management.pause,
+        states=frozenset({True}),
+        stops=True,
+    ),
+    StateChange(
+        key="wake",
+        label=gettext_lazy("Resume"),
+        title=gettext_lazy("Resume the webhook to %(host)s"),
+        says=gettext_lazy("Events are delivered again."),
+        says_more=gettext_lazy(
+            "Buffered events are sent at once, in order. Failed deliveries stay failed until you redeliver them."
         ),
-        WebhookVerb(
-            key="wake",
-            label=gettext_lazy("Resume"),
-            title=gettext_lazy("Resume the webhook to %(host)s"),
-            says=gettext_lazy("Events are delivered again."),
-            meanwhile=gettext_lazy(
-                "Buffered events are sent at once, in order. Failed deliveries stay failed until you redeliver them."
-            ),
-            done=gettext_lazy("Webhook resumed. Buffered events are being sent."),
-            service=management.resume,
-            active=False,
+        done=gettext_lazy("Webhook resumed. Buffered events are being sent."),
+        service=management.resume,
+        states=frozenset({False}),
+    ),
+    StateChange(
+        key="delete",
+        label=gettext_lazy("Delete"),
+        title=gettext_lazy("Delete the webhook to %(host)s"),
+        says=gettext_lazy("Nothing is sent to this address any longer."),
+        says_more=gettext_lazy(
+            "Pending deliveries are not sent, and the log, callback token and signing secret are deleted."
         ),
-        WebhookVerb(
-            key="delete",
-            label=gettext_lazy("Delete"),
-            title=gettext_lazy("Delete the webhook to %(host)s"),
-            says=gettext_lazy("Nothing is sent to this address any longer."),
-            meanwhile=gettext_lazy(
-                "Pending deliveries are not sent, and the log, callback token and signing secret are deleted."
-            ),
-            done=gettext_lazy("Webhook to %(host)s deleted."),
-            service=management.delete,
-            active=None,
-            variant="danger",
-            final=True,
-        ),
-    )
-}
+        done=gettext_lazy("Webhook to %(host)s deleted."),
+        service=management.delete,
+        states=frozenset({True, False}),
+        variant="danger",
+        stops=True,
+        typed=True,
+    ),
+)
+
+
+HANDOFF_WEBHOOK_DELETED: Final = gettext_lazy(
+    "Pending deliveries are not sent, and the log and signing secret are deleted. You still get mail "
+    "about handoffs, and can register another address."
+)
 
 
 class TypedHostForm(TypedNameForm):
@@ -301,9 +286,9 @@ class TypedHostForm(TypedNameForm):
         self.fields["typed"].label = gettext_lazy("Host of the webhook")
 
 
-def list_verbs(webhook: Webhook) -> list[WebhookVerb]:
+def list_changes(webhook: Webhook) -> list[StateChange]:
     """What can be done with the webhook as it is, the harmless first."""
-    return [verb for verb in VERBS.values() if verb.active in (None, webhook.is_active)]
+    return [change for change in WEBHOOK_CHANGES.values() if webhook.is_active in change.states]
 
 
 @require_GET
@@ -318,7 +303,7 @@ def settings_page(request: HttpRequest, connector_id: UUID, webhook_id: UUID) ->
         "has_token": webhook.sealed_token is not None,
         "old_secret_signs": webhook.old_secret_until is not None and webhook.old_secret_until > clock.now(),
         "idempotency_key": new_form_key(),
-        "verbs": list_verbs(webhook),
+        "verbs": list_changes(webhook),
     }
     return render(request, "connectors/webhook_settings.html", context)
 
@@ -326,57 +311,30 @@ def settings_page(request: HttpRequest, connector_id: UUID, webhook_id: UUID) ->
 @require_http_methods(["GET", "POST"])
 @signed_in
 @redirect_if_removed
-def change_state(request: HttpRequest, connector_id: UUID, webhook_id: UUID, verb: str) -> HttpResponse:
-    """GET tells what would happen, POST does it."""
-    act = VERBS.get(verb)
-    if act is None:
+def change_webhook_state(request: HttpRequest, connector_id: UUID, webhook_id: UUID, verb: str) -> HttpResponse:
+    """GET shows what would happen, POST does it."""
+    change = WEBHOOK_CHANGES.get(verb)
+    if change is None:
         raise Http404
     webhook = get_own(user_of(request), connector_id, webhook_id)
-    if act not in list_verbs(webhook):
-        messages.info(request, _("This was already done."))
-        return redirect("connectors:webhook_settings", connector_id, webhook_id)
-    form = None
-    if act.final:
-        typed = request.POST if request.method == "POST" else None
-        form = TypedHostForm(typed, name=webhook.host)
-    if request.method != "POST" or (form is not None and not form.is_valid()):
-        status = 400 if form is not None and form.is_bound else 200
-        return render(request, "connectors/webhook_state.html", _context(webhook, act, form), status=status)
-    require_reauthentication(request, button_label=act.label)
-    return _do(request, webhook, act)
+    if change.typed and webhook.grant_id is None:
+        change = replace(change, says_more=HANDOFF_WEBHOOK_DELETED)
+    return states.change_state(
+        request,
+        change,
+        subject=webhook,
+        is_allowed=webhook.is_active in change.states,
+        names={"host": webhook.host, "days": settings.WEBHOOK_DAYS},
+        form=TypedHostForm(get_posted(request), name=webhook.host),
+        get_context=lambda: _get_state_context(webhook, change),
+        page=reverse("connectors:webhook_settings", args=[connector_id, webhook_id]),
+        page_when_deleted=reverse("connectors:webhooks", args=[connector_id]),
+    )
 
 
-def _do(request: HttpRequest, webhook: Webhook, act: WebhookVerb) -> HttpResponse:
-    try:
-        act.service(webhook=webhook, by=user_of(request))
-    except RuleBroken as refused:
-        messages.error(request, str(refused))
-    else:
-        messages.success(request, act.done % {"host": webhook.host})
-    if act.final:
-        return redirect("connectors:webhooks", webhook.connector_id)
-    return redirect("connectors:webhook_settings", webhook.connector_id, webhook.pk)
-
-
-def _meanwhile(act: WebhookVerb, webhook: Webhook) -> str:
-    if act.final and webhook.grant_id is None:
-        return _(
-            "Pending deliveries are not sent, and the log and signing secret are deleted. You still get mail "
-            "about handoffs, and can register another address."
-        )
-    return act.meanwhile % {"days": settings.WEBHOOK_DAYS}
-
-
-def _context(webhook: Webhook, act: WebhookVerb, form: TypedHostForm | None) -> dict[str, Any]:
+def _get_state_context(webhook: Webhook, change: StateChange) -> dict[str, Any]:
     return {
-        **get_frame(webhook, "settings", (str(act.label), "")),
-        "act": act,
-        "form": form,
-        "title": act.title % {"host": webhook.host},
-        "says_more": _meanwhile(act, webhook),
-        "stops": act.key != "wake",
-        "here": reverse("connectors:webhook_state", args=[webhook.connector_id, webhook.pk, act.key]),
-        "back": reverse("connectors:webhook_settings", args=[webhook.connector_id, webhook.pk]),
+        **get_frame(webhook, "settings", (str(change.label), "")),
         "facts": [
             {"label": _("pending deliveries"), "count": webhook.waiting_count},
             {"label": _("buffered deliveries"), "count": webhook.kept_count},
@@ -411,16 +369,13 @@ def register(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """GET asks for the address; POST has it answer the handshake, and keeps it. Twice is once."""
     user = user_of(request)
     connector = connectors.get_own_connector(user, connector_id)
-    form = AddressForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
+    form = AddressForm(get_posted(request))
+    if form.is_valid():
         require_reauthentication(request)
-        try:
+        with show_refusals(form, "address"):
             made = subscriptions.register_handoff_webhook(
                 connector=connector, callback_url=form.cleaned_data["address"], by=user
             )
-        except (RuleBroken, Conflict, TooSoon) as refused:
-            form.add_error("address", str(refused))
-        else:
             messages.success(request, _("Handoff events now go to %(host)s.") % {"host": made.host})
             return redirect("connectors:webhook_settings", connector_id, made.pk)
     elif request.method == "GET":
@@ -470,39 +425,18 @@ def rotate(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpRe
 def _page(request: HttpRequest, connector_id: UUID, webhook_id: UUID, act: Callable[..., str]) -> HttpResponse:
     webhook = get_own(user_of(request), connector_id, webhook_id)
     idempotency_key = get_idempotency_key(request.POST)
-    # A second click asks nothing.
-    if one_time_secret_service.find(user=user_of(request), idempotency_key=idempotency_key) is None:
-        require_reauthentication(request)
+    one_time_secrets.require_reauthentication_once(request, idempotency_key)
     try:
         secret = management.act_once(act, webhook=webhook, by=user_of(request), idempotency_key=idempotency_key)
     except (Conflict, RuleBroken) as refused:
         messages.error(request, str(refused))
         return redirect("connectors:webhook_settings", connector_id, webhook_id)
     # Read again: the secret before this one may sign for a while, which the page says.
-    return one_time_secrets.page(
-        request, _showing(get_own(user_of(request), connector_id, webhook_id)), secret, idempotency_key
-    )
+    secret_page = _describe_secret(get_own(user_of(request), connector_id, webhook_id))
+    return one_time_secrets.page(request, secret_page, secret, idempotency_key)
 
 
-@sensitive_post_parameters("idempotency_key")
-@require_POST
-@signed_in
-@redirect_if_removed
-def download(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
-    """The file with the secret that is on the screen."""
-    return one_time_secrets.download(request, _showing(get_own(user_of(request), connector_id, webhook_id)))
-
-
-@sensitive_post_parameters("idempotency_key")
-@require_POST
-@signed_in
-@redirect_if_removed
-def done(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
-    """ "Done" under the secret."""
-    return one_time_secrets.done(request, _showing(get_own(user_of(request), connector_id, webhook_id)))
-
-
-def _showing(webhook: Webhook) -> one_time_secrets.OneTimeSecretPage:
+def _describe_secret(webhook: Webhook) -> one_time_secrets.OneTimeSecretPage:
     at = [webhook.connector_id, webhook.pk]
     return one_time_secrets.OneTimeSecretPage(
         subject=webhook,
@@ -522,3 +456,11 @@ def _showing(webhook: Webhook) -> one_time_secrets.OneTimeSecretPage:
             "old_secret_signs": webhook.old_secret_until is not None and webhook.old_secret_until > clock.now(),
         },
     )
+
+
+download, done = map(
+    redirect_if_removed,
+    one_time_secrets.make_buttons(
+        lambda user, connector_id, webhook_id: _describe_secret(get_own(user, connector_id, webhook_id))
+    ),
+)

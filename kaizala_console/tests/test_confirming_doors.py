@@ -27,8 +27,8 @@ from connectors.permissions import list_scopes
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.logos import PngFile
 from connectors.tests.oauth_app import AUTHORIZE, BACK
-from connectors.views.states import VERBS
-from connectors.views.webhooks import VERBS as WEBHOOK_VERBS
+from connectors.views.states import CONNECTOR_CHANGES
+from connectors.views.webhooks import WEBHOOK_CHANGES
 from kaizala_console.lib import ids
 from kaizala_console.tests.at_each import at_each
 from kaizala_console.tests.open_doors import OPEN
