@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypedDict, Unpack
+from typing import Any, Final, Protocol, TypedDict, Unpack, cast
 from uuid import UUID
 
 from django.db import models, transaction
@@ -22,6 +22,8 @@ from kaizala_console.lib.logging import redact
 class About(TypedDict, total=False):
     """`organisation` is whose admins may read the row; leave it out for what is private (a private group, say).
     `before` and `after` hold what changed, as JSON can say it.
+
+    Without `organisation`, a subject that has an `audit_scope` says in whose history the row belongs.
     """
 
     organisation: Organisation | None
@@ -61,7 +63,7 @@ def record(tag: EventType, *, by: Actor, subject: models.Model, **about: Unpack[
     outside a transaction.
     """
     _in_the_transaction_of_the_act()
-    return AuditEvent.objects.create(**_columns(tag, by, subject, **about))
+    return AuditEvent.objects.create(**_columns(tag, by, subject, **_scoped(subject, about)))
 
 
 def record_all(events: Iterable[AuditEvent]) -> None:
@@ -72,7 +74,13 @@ def record_all(events: Iterable[AuditEvent]) -> None:
 
 def event(tag: EventType, *, by: Actor, subject: models.Model, **about: Unpack[About]) -> AuditEvent:
     """What `record` would write, for `record_all`."""
-    return AuditEvent(**_columns(tag, by, subject, **about))
+    return AuditEvent(**_columns(tag, by, subject, **_scoped(subject, about)))
+
+
+def _scoped(subject: models.Model, about: About) -> About:
+    if "organisation" in about:
+        return about
+    return cast(About, {**getattr(subject, "audit_scope", {}), **about})
 
 
 def _in_the_transaction_of_the_act() -> None:

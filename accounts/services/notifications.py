@@ -7,7 +7,7 @@ statement: then the same Message-ID goes out again, by which mailboxes recognise
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from smtplib import SMTPException
@@ -127,6 +127,13 @@ def queue(*, user: User, template: str, key: str, context: Mapping[str, Any], nu
     if made and not muted:
         _wake(notice)
     return notice
+
+
+def queue_each(users: Iterable[User], *, template: str, key: str, context: Mapping[str, Any]) -> list[Notice]:
+    """Queues the same for each of these accounts, once an account; arguments as of `queue`."""
+    return [
+        queue(user=user, template=template, key=f"{key}:{user.pk}", context=context) for user in dict.fromkeys(users)
+    ]
 
 
 def set_topics(*, user: User, wanted: Collection[str]) -> None:

@@ -96,6 +96,13 @@ class ConnectorQuerySet(models.QuerySet["Connector"]):
         """Those that were not deleted."""
         return self.filter(deleted_at__isnull=True)
 
+    def get_locked(self, connector_id: UUID) -> Connector:
+        """The row as it is now, held until the end of the transaction.
+
+        Locks go connector → request, code → grant → token, secret → handoff.
+        """
+        return self.select_for_update(no_key=True, of=("self",)).get(pk=connector_id)
+
     def grantable(self) -> ConnectorQuerySet:
         """Those that a group may be given to now."""
         return self.present().filter(deactivated_at__isnull=True, suspended_at__isnull=True)
@@ -187,6 +194,11 @@ class Connector(models.Model):
     def audit_scope(self) -> AuditScope:
         """An event about the connector is part of its history, and of its organisation's."""
         return {"organisation": self.organisation, "connector_id": self.pk}
+
+    @property
+    def mail_facts(self) -> dict[str, str]:
+        """What every mail about the connector is made with."""
+        return {"connector_id": str(self.pk), "connector_name": self.name}
 
     def list_active_owners(self) -> list[User]:
         """The owner first, then the co-owners, without deactivated accounts."""

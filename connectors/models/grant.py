@@ -164,6 +164,11 @@ class Grant(models.Model):
         return {**self.connector.audit_scope, **self.target_audit_scope}
 
     @property
+    def audit_facts(self) -> dict[str, str]:
+        """What every event about the grant says: the names of both sides, as they are now."""
+        return {"connector": self.connector.name, "target": self.target_name}
+
+    @property
     def target_audit_scope(self) -> AuditScope:
         """The target stays opaque but for its form: `group:<id>` or `person:<id>`."""
         kind, _colon, target_id = self.target.partition(":")

@@ -11,6 +11,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from connectors.models.connector import AuditScope
 from kaizala_console.lib.fields import IdField
 
 SEALED_TO_SERVER = "server"
@@ -154,6 +155,11 @@ class Handoff(models.Model):
 
     def __str__(self) -> str:
         return f"Handoff {self.pk}"
+
+    @property
+    def audit_scope(self) -> AuditScope:
+        """An event about the handoff is part of the history of its grant."""
+        return self.grant.audit_scope
 
     @property
     def is_sealed_to_key(self) -> bool:

@@ -74,7 +74,7 @@ def _ask(
     ends_at: dt.datetime | None,
     target: str,
 ) -> AccessRequest:
-    connector = _lock_connector(connector.pk)
+    connector = Connector.objects.get_locked(connector.pk)
     policies.require_owner(by, connector)
     if not 0 < len(once) <= LONGEST_ONCE or not once.isalnum():
         raise RuleBroken(_("This form has expired. Open it again."), code="once")
@@ -144,7 +144,7 @@ def lock(request: AccessRequest, *, as_shown: Collection[Permission] | None = No
     Raises Conflict, saying who and when, for one that was answered, withdrawn or expired; and for one that asks for
     other permissions than `as_shown`, those that the person saw who answers.
     """
-    _lock_connector(request.connector_id)
+    Connector.objects.get_locked(request.connector_id)
     found = (
         AccessRequest.objects.select_for_update(of=("self",), no_key=True)
         .select_related("connector__organisation", "connector__owner", "grant__connector", "decided_by", "made_by")
@@ -219,7 +219,7 @@ def get_facts(request: AccessRequest) -> dict[str, object]:
 
 @transaction.atomic
 def _expire(connector_id: UUID, request_ids: list[UUID]) -> int:
-    connector = _lock_connector(connector_id)
+    connector = Connector.objects.get_locked(connector_id)
     now = clock.now()
     found = list(
         AccessRequest.objects.select_for_update(of=("self",), no_key=True).overdue(now).filter(pk__in=request_ids)
@@ -235,17 +235,12 @@ def _expire(connector_id: UUID, request_ids: list[UUID]) -> int:
             before=get_facts(request),
         )
     if found:
-        for user in connector.list_active_owners():
-            notifications.queue(
-                user=user,
-                template="connectors/requests_expired",
-                key=f"requests-expired:{found[0].pk}:{user.pk}",
-                context={
-                    "connector_id": str(connector.pk),
-                    "connector_name": connector.name,
-                    "count": len(found),
-                },
-            )
+        notifications.queue_each(
+            connector.list_active_owners(),
+            template="connectors/requests_expired",
+            key=f"requests-expired:{found[0].pk}",
+            context={**connector.mail_facts, "count": len(found)},
+        )
     return len(found)
 
 
@@ -294,10 +289,6 @@ def tidy_reason(reason: str) -> str:
     return tidy
 
 
-def _lock_connector(connector_id: UUID) -> Connector:
-    return Connector.objects.select_for_update(no_key=True).select_related(None).get(pk=connector_id)
-
-
 # ----------------------------------------------------------------------------------------------------
 # Answers to requests: all, some or none. Who approves access makes the grant, and tells it to `settle`.
 #
@@ -340,7 +331,7 @@ def approve_more(
     """
     if request.grant is None:
         raise NotFound
-    connector = Connector.objects.select_for_update(no_key=True).get(pk=request.connector_id)
+    connector = Connector.objects.get_locked(request.connector_id)
     grant = grants.lock(request.grant.pk)
     request = lock(request, as_shown=as_shown)
     if not policies.can_answer(by, request):
@@ -359,13 +350,8 @@ def approve_more(
         EventType.GRANT_PERMISSIONS_CHANGED,
         by=by,
         subject=grant,
-        **grant.audit_scope,
         before={"permissions": to_stored(before)},
-        after={
-            "connector": connector.name,
-            "target": grant.target_name,
-            "permissions": to_stored(grant.permissions),
-        },
+        after={**grant.audit_facts, "permissions": to_stored(grant.permissions)},
     )
     _approve(request, by=by, grant=grant, given=given)
     return grant
@@ -434,8 +420,7 @@ def _notify_owners(request: AccessRequest, template: str) -> None:
             key=f"{template.replace('_', '-')}:{request.pk}:{user.pk}",
             context={
                 "request_id": str(request.pk),
-                "connector_id": str(request.connector_id),
-                "connector_name": request.connector.name,
+                **request.connector.mail_facts,
                 "target_name": request.target_name,
                 "decided_by": request.decided_by.name if request.decided_by else "",
                 "given": given,

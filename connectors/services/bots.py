@@ -49,7 +49,7 @@ def create(
     name = _checked_name(name)
     picture_url = people.checked_picture_url(picture_url, field="profilePic")
     # Two at once take turns, so that both do not find room for the last one.
-    connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
+    connector = Connector.objects.get_locked(connector.pk)
     if bot_id is not None and (there := Bot.objects.filter(connector=connector, pk=bot_id).first()):
         return there
     if Bot.objects.present().filter(connector=connector).count() >= MOST_BOTS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import unicodedata
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -28,7 +28,7 @@ from kaizala_console.lib import clock, pictures, web_address
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
 
-@sensitive_variables("idempotency_key", "token")
+@sensitive_variables("idempotency_key", "token", "shown")
 @transaction.atomic
 def create(
     *,
@@ -55,8 +55,11 @@ def create(
         one_time_secrets.require_form_key(idempotency_key)
         # Creations by one account take turns, so that a double click finds what the first click made.
         User.objects.select_for_update(no_key=True).get(pk=owner.pk)
-        if one_time_secrets.find(user=by, idempotency_key=idempotency_key) is not None:
-            return _show_again(by, idempotency_key)
+        present = Connector.objects.present()
+        shown = one_time_secrets.recall_with_subject(user=by, idempotency_key=idempotency_key, among=present)
+        if shown is not None:
+            secrets.note_viewed(connector=shown[0], token=shown[1], by=by)
+            return shown
     chosen = check_details(
         name=name,
         description=description,
@@ -74,7 +77,6 @@ def create(
         EventType.CONNECTOR_CREATED,
         by=by,
         subject=connector,
-        **connector.audit_scope,
         after={**_columns(chosen), "permissions": to_stored(chosen.permissions)},
     )
     _secret, token = secrets.issue(connector=connector, slot=secrets.SLOTS[0], by=by, at=now, ends_at=secret_ends_at)
@@ -97,7 +99,7 @@ def update(
 
     Raises NotFound and RuleBroken, also for a further redirect URL while `by` cools off.
     """
-    connector = _lock_connector(connector)
+    connector = Connector.objects.get_locked(connector.pk)
     policies.require_owner(by, connector)
     before = {column: getattr(connector, column) for column in ("name", "description", "home_page", "redirect_urls")}
     chosen = check_details(
@@ -120,7 +122,6 @@ def update(
         EventType.CONNECTOR_CHANGED,
         by=by,
         subject=connector,
-        **connector.audit_scope,
         before={column: before[column] for column in changed},
         after={column: after[column] for column in changed},
     )
@@ -130,41 +131,22 @@ def update(
 @transaction.atomic
 def deactivate(*, connector: Connector, by: User) -> Connector:
     """No new grants from now on; existing ones go on (wire protocol §4)."""
-    return _change_state(
-        connector,
-        by,
-        column="deactivated_at",
-        on=True,
-        tag=EventType.CONNECTOR_DEACTIVATED,
-        already=lambda: _("This connector is already deactivated."),
-    )
+    already = _("This connector is already deactivated.")
+    return _set_state(connector, by, "deactivated_at", True, EventType.CONNECTOR_DEACTIVATED, already)
 
 
 @transaction.atomic
 def reactivate(*, connector: Connector, by: User) -> Connector:
     """It may be granted again."""
-    return _change_state(
-        connector,
-        by,
-        column="deactivated_at",
-        on=False,
-        tag=EventType.CONNECTOR_REACTIVATED,
-        already=lambda: _("This connector is not deactivated."),
-    )
+    already = _("This connector is not deactivated.")
+    return _set_state(connector, by, "deactivated_at", False, EventType.CONNECTOR_REACTIVATED, already)
 
 
 @transaction.atomic
 def suspend(*, connector: Connector, by: User, reason: str = "") -> Connector:
     """Every token of it is refused from the next request on, until it is resumed. An operator gives a `reason`."""
-    return _change_state(
-        connector,
-        by,
-        column="suspended_at",
-        on=True,
-        tag=EventType.CONNECTOR_SUSPENDED,
-        already=lambda: _("This connector is already suspended."),
-        reason=reason,
-    )
+    already = _("This connector is already suspended.")
+    return _set_state(connector, by, "suspended_at", True, EventType.CONNECTOR_SUSPENDED, already, reason)
 
 
 @transaction.atomic
@@ -172,21 +154,14 @@ def resume(*, connector: Connector, by: User, reason: str = "") -> Connector:
     """Its tokens are accepted again, those made before the suspension too. Raises RuleBroken while `by` cools off."""
     policies.require_owner_or_operator(by, connector)
     require_no_credential_hold(by)
-    return _change_state(
-        connector,
-        by,
-        column="suspended_at",
-        on=False,
-        tag=EventType.CONNECTOR_RESUMED,
-        already=lambda: _("This connector is not suspended."),
-        reason=reason,
-    )
+    already = _("This connector is not suspended.")
+    return _set_state(connector, by, "suspended_at", False, EventType.CONNECTOR_RESUMED, already, reason)
 
 
 @transaction.atomic
 def delete(*, connector: Connector, by: User) -> Connector:
     """End everything for good: grants, tokens, secrets and waiting handoffs. The row stays, for the trail."""
-    connector = _lock_connector(connector)
+    connector = Connector.objects.get_locked(connector.pk)
     policies.require_owner_or_operator(by, connector)
     if connector.deleted_at:
         raise NotFound
@@ -207,28 +182,20 @@ def delete(*, connector: Connector, by: User) -> Connector:
         EventType.CONNECTOR_DELETED,
         by=by,
         subject=connector,
-        **connector.audit_scope,
         before={"name": connector.name, "grants": [str(grant.pk) for grant in grants]},
     )
     return connector
 
 
-def _change_state(
-    connector: Connector,
-    by: User,
-    *,
-    column: str,
-    on: bool,
-    tag: EventType,
-    already: Callable[[], str],
-    reason: str = "",
+def _set_state(
+    connector: Connector, by: User, column: str, on: bool, tag: EventType, already: str, reason: str = ""
 ) -> Connector:
-    connector = _lock_connector(connector)
+    connector = Connector.objects.get_locked(connector.pk)
     policies.require_owner_or_operator(by, connector)
     if connector.deleted_at:
         raise NotFound
     if (getattr(connector, column) is not None) is on:
-        raise Conflict(already(), code="state_unchanged")
+        raise Conflict(already, code="state_unchanged")
     before = connector.state
     setattr(connector, column, clock.now() if on else None)
     connector.save(update_fields=[column])
@@ -236,7 +203,6 @@ def _change_state(
         tag,
         by=by,
         subject=connector,
-        **connector.audit_scope,
         before={"state": str(before)},
         after={"state": str(connector.state), **({"reason": reason} if reason else {})},
     )
@@ -244,11 +210,6 @@ def _change_state(
         act = "suspended" if on else "resumed"
         owners.notify_of_operator(event=event, connector=connector, by=by, act=act, reason=reason)
     return connector
-
-
-def _lock_connector(connector: Connector) -> Connector:
-    """The row as it is now, held until the end of the transaction. Locks go connector → grant → token → handoff."""
-    return Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
 
 
 def _columns(details: Details) -> dict[str, Any]:
@@ -269,23 +230,6 @@ def _save_under_its_name(connector: Connector, **options: Any) -> None:
         if Connector.NAME_CONSTRAINT not in str(error):
             raise
         raise refuse_taken_name(connector.name) from None
-
-
-@sensitive_variables("idempotency_key", "token")
-def _show_again(by: User, idempotency_key: str) -> tuple[Connector, str]:
-    row = one_time_secrets.find(user=by, idempotency_key=idempotency_key)
-    connector = None
-    if row is not None and row.subject_kind == "connector":
-        connector = Connector.objects.present().filter(pk=row.subject_id).first()
-    token = (
-        one_time_secrets.opened(row, user=by, idempotency_key=idempotency_key)
-        if row is not None and connector is not None
-        else None
-    )
-    if connector is None or token is None:
-        raise Conflict(_("This form has expired. Reload the page."), code="form_used")
-    secrets.note_viewed(connector=connector, token=token, by=by)
-    return connector, token
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -351,11 +295,7 @@ def check_permissions(permissions: Iterable[str]) -> frozenset[Permission]:
             _("This is not a permission of a connector."), code="permission_unknown", field="permissions"
         ) from None
     if not chosen:
-        raise RuleBroken(
-            _("Choose at least one permission."),
-            code="permission_missing",
-            field="permissions",
-        )
+        raise RuleBroken(_("Choose at least one permission."), code="permission_missing", field="permissions")
     return chosen
 
 
@@ -485,7 +425,7 @@ def set_logo(*, connector: Connector, by: User, content: bytes, name: str, conte
 
     Raises NotFound for who does not own it, and RuleBroken for what is no such picture.
     """
-    connector = _lock_connector(connector)
+    connector = Connector.objects.get_locked(connector.pk)
     policies.require_owner(by, connector)
     picture = _check_picture(content, name, content_type)
     sha256 = hashlib.sha256(picture.content).hexdigest()
@@ -510,7 +450,7 @@ def set_logo(*, connector: Connector, by: User, content: bytes, name: str, conte
 @transaction.atomic
 def remove_logo(*, connector: Connector, by: User) -> Connector:
     """Take the logo away; for owners, and operators. Without one nothing happens. Raises NotFound."""
-    connector = _lock_connector(connector)
+    connector = Connector.objects.get_locked(connector.pk)
     policies.require_owner_or_operator(by, connector)
     if connector.deleted_at:
         raise NotFound
@@ -527,7 +467,6 @@ def _set_logo_sha256(connector: Connector, by: User, sha256: str) -> None:
         EventType.CONNECTOR_CHANGED,
         by=by,
         subject=connector,
-        **connector.audit_scope,
         before={"logo": before},
         after={"logo": sha256},
     )

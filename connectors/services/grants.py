@@ -35,7 +35,9 @@ class AlreadyGranted(Conflict):
         self.grant = grant
         super().__init__(
             _("“%(connector)s” already has access to “%(target)s”.")
-            % {"connector": grant.connector.name, "target": grant.target_name},
+            % {
+                **grant.audit_facts,
+            },
             code="already_granted",
         )
 
@@ -70,7 +72,7 @@ def grant(
     """
     # Everything that decides whether it may be granted is read under its lock: grants take turns with each other and
     # with deactivate, suspend and delete.
-    connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
+    connector = Connector.objects.get_locked(connector.pk)
     if not policies.can_see(by, connector) or connector.deleted_at:
         raise NotFound
     require_no_credential_hold(by)
@@ -97,10 +99,8 @@ def grant(
         EventType.GRANT_MADE if made.kind == Grant.Kind.GROUP else EventType.USER_TOKEN_MADE,
         by=by,
         subject=made,
-        **made.audit_scope,
         after={
-            "connector": connector.name,
-            "target": made.target_name,
+            **made.audit_facts,
             "permissions": to_stored(made.permissions),
             "ends_at": ends_at.isoformat() if ends_at else None,
         },
@@ -127,8 +127,7 @@ def revoke(*, grant: Grant, by: User, reason: str = "") -> Grant:
         EventType.GRANT_REVOKED,
         by=by,
         subject=grant,
-        **grant.audit_scope,
-        before={"connector": grant.connector.name, "target": grant.target_name, "tokens_ended": ended},
+        before={**grant.audit_facts, "tokens_ended": ended},
         after={"reason": reason} if reason else None,
     )
     owners.notify_of_operator(
@@ -181,8 +180,7 @@ def regenerate(*, grant: Grant, by: User, instead_of: Handoff | None = None) -> 
         EventType.GRANT_REGENERATED,
         by=by,
         subject=grant,
-        **grant.audit_scope,
-        after={"connector": grant.connector.name, "target": grant.target_name, "handoff": str(handoff.pk)},
+        after={**grant.audit_facts, "handoff": str(handoff.pk)},
     )
     return handoff
 
@@ -235,10 +233,8 @@ def _save(grant: Grant, by: User, tag: EventType, act: str, reason: str) -> Gran
         tag,
         by=by,
         subject=grant,
-        **grant.audit_scope,
         after={
-            "connector": grant.connector.name,
-            "target": grant.target_name,
+            **grant.audit_facts,
             **({"reason": reason} if reason else {}),
         },
     )
@@ -318,11 +314,9 @@ def move(*, grant: Grant, ends_at: dt.datetime | None, by: User) -> Grant:
         EventType.GRANT_END_CHANGED,
         by=by,
         subject=grant,
-        **grant.audit_scope,
         before={"ends_at": before.isoformat() if before else None},
         after={
-            "connector": grant.connector.name,
-            "target": grant.target_name,
+            **grant.audit_facts,
             "ends_at": ends_at.isoformat() if ends_at else None,
         },
     )
@@ -359,10 +353,8 @@ def _end(grant_id: UUID) -> bool:
         EventType.GRANT_ENDED,
         by=SYSTEM,
         subject=grant,
-        **grant.audit_scope,
         after={
-            "connector": grant.connector.name,
-            "target": grant.target_name,
+            **grant.audit_facts,
             "ends_at": ended_at,
             "handoffs_withdrawn": withdrawn,
         },
@@ -374,8 +366,7 @@ def _end(grant_id: UUID) -> bool:
             template="connectors/grant_ended",
             key=f"grant-ended:{grant.pk}:{ended_at}:{user.pk}",
             context={
-                "connector_name": grant.connector.name,
-                "connector_id": str(grant.connector_id),
+                **grant.connector.mail_facts,
                 "target_name": grant.target_name,
                 "grant_id": str(grant.pk),
                 "group_id": str(grant.audit_scope["group_id"] or ""),

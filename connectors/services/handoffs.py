@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
@@ -42,43 +43,29 @@ def claim(*, handoff: Handoff, by: User, idempotency_key: str, address: str | No
     policies.require_owner(by, handoff.connector)
     require_no_credential_hold(by)
     one_time_secrets.require_form_key(idempotency_key)
-    shown = one_time_secrets.recall(user=by, idempotency_key=idempotency_key, subject=handoff)
-    if shown is not None:
+    recall = partial(one_time_secrets.recall, user=by, idempotency_key=idempotency_key, subject=handoff)
+    if (shown := recall()) is not None:
         return shown
     now = clock.now()
-    sealed = handoff
-    claimed = (
-        Handoff.objects.waiting()
-        .filter(pk=handoff.pk, expires_at__gt=now, grant__in=filter_live_grant(handoff))
-        .update(claimed_at=now, claimed_by=by, claimed_from=address or None, sealed=None)
-    )
-    if not claimed:
-        # Perhaps it was this very form's first click that won.
-        shown = one_time_secrets.recall(user=by, idempotency_key=idempotency_key, subject=handoff)
-        if shown is not None:
+    if not _filter_claimable(handoff, now).update(
+        claimed_at=now, claimed_by=by, claimed_from=address or None, sealed=None
+    ):
+        if (shown := recall()) is not None:  # it was this very form's first click that won
             return shown
         raise explain_end(get_current(handoff), by)
-    token = unseal(sealed)
+    token = unseal(handoff)
     one_time_secrets.remember(user=by, idempotency_key=idempotency_key, subject=handoff, token=token)
     handoff = get_current(handoff)
     record(
         EventType.HANDOFF_CLAIMED,
         by=by,
         subject=handoff,
-        **handoff.grant.audit_scope,
         after={**get_facts(handoff), "way": "page", "address": address or ""},
     )
+    facts = {"claimed_by": by.name, "claimed_at": now.isoformat(), "claimed_from": address or ""}
     owners = handoff.connector.list_active_owners()
     for user in dict.fromkeys([*owners, *list_admins(handoff, by)]):
-        send_notice(
-            user,
-            handoff,
-            "handoff_claimed",
-            claimed_by=by.name,
-            claimed_at=now.isoformat(),
-            claimed_from=address or "",
-            for_developer=user in owners,
-        )
+        send_notice(user, handoff, "handoff_claimed", **facts, for_developer=user in owners)
     return token
 
 
@@ -94,7 +81,7 @@ def refuse(*, handoff: Handoff, by: User) -> Handoff:
     handoff = get_current(handoff)
     if not refused:
         raise explain_end(handoff, by)
-    record(EventType.HANDOFF_REFUSED, by=by, subject=handoff, **handoff.grant.audit_scope, before=get_facts(handoff))
+    record(EventType.HANDOFF_REFUSED, by=by, subject=handoff, before=get_facts(handoff))
     for admin in list_admins(handoff, by):
         send_notice(admin, handoff, "handoff_refused", refused_by=by.name)
     return handoff
@@ -159,19 +146,12 @@ def reveal(*, handoff: Handoff, by: User, idempotency_key: str) -> str:
             _("Your organisation does not show refresh tokens to admins. The developer can claim it."),
             code="reveal_forbidden",
         )
-    shown = one_time_secrets.recall(user=by, idempotency_key=idempotency_key, subject=handoff)
-    if shown is not None:
+    recall = partial(one_time_secrets.recall, user=by, idempotency_key=idempotency_key, subject=handoff)
+    if (shown := recall()) is not None:
         return shown
     now = clock.now()
-    revealed = (
-        Handoff.objects.waiting()
-        .filter(pk=handoff.pk, expires_at__gt=now, revealed_at__isnull=True, grant__in=filter_live_grant(handoff))
-        .update(revealed_at=now, revealed_to=by)
-    )
-    if not revealed:
-        # Perhaps it was this very form's first click that was faster.
-        shown = one_time_secrets.recall(user=by, idempotency_key=idempotency_key, subject=handoff)
-        if shown is not None:
+    if not _filter_claimable(handoff, now).filter(revealed_at__isnull=True).update(revealed_at=now, revealed_to=by):
+        if (shown := recall()) is not None:  # it was this very form's first click that was faster
             return shown
         handoff = get_current(handoff)
         if handoff.state is HandoffState.WAITING and handoff.revealed_at:
@@ -184,7 +164,7 @@ def reveal(*, handoff: Handoff, by: User, idempotency_key: str) -> str:
     token = unseal(handoff)
     one_time_secrets.remember(user=by, idempotency_key=idempotency_key, subject=handoff, token=token)
     handoff = get_current(handoff)
-    record(EventType.HANDOFF_REVEALED, by=by, subject=handoff, **handoff.grant.audit_scope, after=get_facts(handoff))
+    record(EventType.HANDOFF_REVEALED, by=by, subject=handoff, after=get_facts(handoff))
     return token
 
 
@@ -207,11 +187,9 @@ def _expire(handoff_id: UUID) -> bool:
         return False
     publish.publish_handoffs_ended(Handoff.objects.filter(pk=handoff_id), publish.EXPIRED)
     handoff = get_by_id(handoff_id)
-    record(
-        EventType.HANDOFF_EXPIRED, by=SYSTEM, subject=handoff, **handoff.grant.audit_scope, before=get_facts(handoff)
-    )
+    record(EventType.HANDOFF_EXPIRED, by=SYSTEM, subject=handoff, before=get_facts(handoff))
     both_sides = [handoff.grant.granted_by, handoff.made_by, *handoff.connector.list_active_owners()]
-    for user in {user.pk: user for user in both_sides if user is not None}.values():
+    for user in dict.fromkeys(user for user in both_sides if user is not None):
         send_notice(user, handoff, "handoff_expired")
     return True
 
@@ -221,12 +199,12 @@ def _expire(handoff_id: UUID) -> bool:
 
 
 def get_current(handoff: Handoff) -> Handoff:
-    """The handoff as it is now, with everybody whom an act on it names."""
+    """As `get_by_id`, of a handoff at hand."""
     return get_by_id(handoff.pk)
 
 
 def get_by_id(handoff_id: UUID) -> Handoff:
-    """As `get_current`, for who knows only its key."""
+    """The handoff as it is now, with everybody whom an act on it names."""
     return Handoff.objects.select_related(
         "connector__organisation",
         "connector__owner",
@@ -237,10 +215,11 @@ def get_by_id(handoff_id: UUID) -> Handoff:
     ).get(pk=handoff_id)
 
 
-def filter_live_grant(handoff: Handoff) -> QuerySet[Grant]:
-    """The grant, unless it was revoked or is past its end: asked in the very statement that gives the token away."""
-    goes_on = Q(ends_at__isnull=True) | Q(ends_at__gt=clock.now())
-    return Grant.objects.present().filter(goes_on, pk=handoff.grant_id)
+def _filter_claimable(handoff: Handoff, now: dt.datetime) -> HandoffQuerySet:
+    """The handoff, unless it or its grant has ended: asked in the very statement that gives the token away."""
+    goes_on = Q(ends_at__isnull=True) | Q(ends_at__gt=now)
+    grant = Grant.objects.present().filter(goes_on, pk=handoff.grant_id)
+    return Handoff.objects.waiting().filter(pk=handoff.pk, expires_at__gt=now, grant__in=grant)
 
 
 @sensitive_variables()
@@ -324,7 +303,7 @@ def list_admins(handoff: Handoff, by: User | None) -> list[User]:
 
 def get_facts(handoff: Handoff) -> dict[str, str]:
     """What the trail says about an act on a handoff."""
-    return {"connector": handoff.connector.name, "target": handoff.grant.target_name}
+    return handoff.grant.audit_facts
 
 
 def send_notice(user: User, handoff: Handoff, template: str, **facts: str | bool) -> None:
@@ -385,11 +364,7 @@ def _claim(
     *, connector: Connector, extra_secret: str, retry_key: str, wanted: UUID | None, address: str | None
 ) -> HandoffClaim:
     # Programs of one connector take turns: two that ask at once get one handoff each, never one the same.
-    connector = (
-        Connector.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("organisation")
-        .get(pk=connector.pk)
-    )
+    connector = Connector.objects.select_related("organisation").get_locked(connector.pk)
     _require_working(connector)
     tag = _tag(connector, extra_secret) if retry_key else ""
     if tag:
@@ -403,7 +378,6 @@ def _claim(
         EventType.HANDOFF_CLAIMED,
         by=token_exchange.ConnectorActor(connector),
         subject=handoff,
-        **handoff.grant.audit_scope,
         after={**get_facts(handoff), "way": "program", "address": address or ""},
     )
     _send_receipts(handoff)
@@ -457,12 +431,9 @@ def _take(connector: Connector, wanted: UUID | None, address: str | None) -> tup
 def _open(handoff: Handoff, connector: Connector, address: str | None) -> tuple[Handoff, str]:
     now = clock.now()
     text = unseal(handoff) if handoff.sealed is not None else ""
-    opened = (
-        Handoff.objects.waiting()
-        .filter(pk=handoff.pk, expires_at__gt=now, grant__in=filter_live_grant(handoff))
-        .update(claimed_at=now, claimed_by_program=True, claimed_from=address, sealed=None)
-    )
-    if not opened:
+    if not _filter_claimable(handoff, now).update(
+        claimed_at=now, claimed_by_program=True, claimed_from=address, sealed=None
+    ):
         raise explain_end(get_current(handoff), connector)
     return get_current(handoff), text
 
@@ -488,7 +459,7 @@ def _send_receipts(handoff: Handoff) -> None:
         "claimed_from": handoff.claimed_from or "",
     }
     both_sides = [*list_admins(handoff, None), *handoff.connector.list_active_owners()]
-    for user in {user.pk: user for user in both_sides}.values():
+    for user in dict.fromkeys(both_sides):
         send_notice(user, handoff, "handoff_claimed_by_program", **facts)
 
 

@@ -20,12 +20,11 @@ from accounts.models import User
 from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
 from connectors import policies, token_format
-from connectors.models import Connector, ConnectorSecret, Grant, Handoff, LeakReport, RefreshToken
+from connectors.models import Connector, ConnectorSecret, Grant, LeakReport, RefreshToken
 from connectors.models.connector import AuditScope
-from connectors.services import one_time_secrets, secrets
+from connectors.services import refresh_tokens, secrets
 from connectors.services.owners import list_watchers
 from connectors.token_format import CredentialKind, Parsed
-from connectors.webhooks import publish
 from kaizala_console.lib import clock, rate_limit
 from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
 from kaizala_console.lib.logging import redact
@@ -89,7 +88,7 @@ def revoke(*, report: LeakReport, by: User, end_access_tokens: bool = True) -> L
             secrets.revoke(secret=report.secret, by=by, end_access_tokens=end_access_tokens)
     elif report.refresh_token is not None:
         _lock_grant(report.refresh_token)
-        _end(report.refresh_token)
+        refresh_tokens.revoke_chain(report.refresh_token, at=clock.now())
     record(EventType.LEAK_CONFIRMED, by=by, subject=report, **_get_audit_scope(_row(report)), before=_get_facts(report))
     return report
 
@@ -162,7 +161,7 @@ def _suspend(row: Row, kind: CredentialKind, *, where: str) -> None:
         return
     if isinstance(row, RefreshToken):
         # With the secret, it may have been traded for what was derived from it.
-        successors = RefreshToken.objects.filter(pk__in=_list_successors(row), reported_at__isnull=True)
+        successors = RefreshToken.objects.filter(pk__in=refresh_tokens.list_chain(row), reported_at__isnull=True)
         successors.filter(revoked_at__isnull=True).update(reported_at=now)
     connector = _get_connector(row)
     report = LeakReport.objects.create(
@@ -218,35 +217,15 @@ def _lock_grant(row: Row) -> None:
         Grant.objects.select_for_update(no_key=True).get(pk=row.grant_id)
 
 
-def _list_successors(token: RefreshToken) -> list[int]:
-    """The ids of what was derived from this token, and from that in turn."""
-    found: list[int] = []
-    derived = RefreshToken.objects.filter(predecessor=token).values_list("pk", flat=True).first()
-    while derived is not None:
-        found.append(derived)
-        derived = RefreshToken.objects.filter(predecessor_id=derived).values_list("pk", flat=True).first()
-    return found
-
-
 def _restore_line(token: RefreshToken) -> None:
     """The token, and its successors down to one that has a report of its own."""
     restored = [token.pk]
-    for pk in _list_successors(token):
+    for pk in refresh_tokens.list_chain(token)[1:]:
         if LeakReport.objects.open().filter(refresh_token_id=pk).exists():
             break
         restored.append(pk)
     RefreshToken.objects.filter(pk__in=restored).update(reported_at=None)
     token.reported_at = None
-
-
-def _end(token: RefreshToken) -> None:
-    now = clock.now()
-    line = [token.pk, *_list_successors(token)]
-    RefreshToken.objects.filter(pk__in=line, revoked_at__isnull=True).update(revoked_at=now)
-    handoffs = Handoff.objects.filter(refresh_token__in=line)
-    if handoffs.waiting().update(withdrawn_at=now, sealed=None):
-        publish.publish_handoffs_ended(handoffs.filter(withdrawn_at=now), publish.WITHDRAWN)
-    one_time_secrets.forget("handoff", [str(pk) for pk in handoffs.values_list("pk", flat=True)])
 
 
 # Pieces ---------------------------------------------------------------------------------------------------------------

@@ -39,11 +39,10 @@ from accounts.audit.record import record
 from accounts.models import Person, User
 from accounts.policies import require_no_credential_hold
 from connectors import policies
-from connectors.models import AuthorizationCode, Connector, ConnectorState, Grant, Handoff, RefreshToken
+from connectors.models import AuthorizationCode, Connector, ConnectorState, Grant, RefreshToken
 from connectors.permissions import list_scopes, parse_scopes
-from connectors.services import connectors, grants, token_exchange, usage, user_tokens
+from connectors.services import connectors, grants, refresh_tokens, token_exchange, usage, user_tokens
 from connectors.services.token_exchange import ConnectorActor, Exchange
-from connectors.webhooks import publish
 from kaizala_console.api.errors import RefreshTokenRefused, WrongConnectorCredentials
 from kaizala_console.lib import clock, crypto, ids, web_address
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
@@ -212,7 +211,7 @@ class Validator(RequestValidator):
         usage.check_exchange_rate_limit(client)
         now = clock.now()
         # Locks go connector → code → grant; two that bring the same code take turns.
-        Connector.objects.select_for_update(no_key=True).get(pk=client.pk)
+        Connector.objects.get_locked(client.pk)
         rows = AuthorizationCode.objects.select_for_update(of=("self",), no_key=True).select_related("user", "person")
         row = rows.filter(digest=_digest(code), connector=client).first()
         if row is None:
@@ -347,7 +346,7 @@ server: Final = Server()
 @transaction.atomic
 def require_pkce(*, connector: Connector, required: bool, by: User) -> Connector:
     """Whether sign-in through this connector needs PKCE. For owners: NotFound for others. The same again is nothing."""
-    connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
+    connector = Connector.objects.get_locked(connector.pk)
     policies.require_owner(by, connector)
     if connector.pkce_required is required:
         return connector
@@ -357,7 +356,6 @@ def require_pkce(*, connector: Connector, required: bool, by: User) -> Connector
         EventType.CONNECTOR_CHANGED,
         by=by,
         subject=connector,
-        **connector.audit_scope,
         before={"pkce_required": not required},
         after={"pkce_required": required},
     )
@@ -396,20 +394,13 @@ def _end_what_it_made(row: AuthorizationCode, connector: Connector, now: dt.date
     if token is None:
         return
     grant = _lock_grant(token)
-    chain = [token.pk]
-    while (following := RefreshToken.objects.filter(predecessor_id=chain[-1]).first()) is not None:
-        chain.append(following.pk)
-    ended = RefreshToken.objects.filter(pk__in=chain, revoked_at__isnull=True).update(revoked_at=now)
-    handoffs = Handoff.objects.filter(refresh_token__in=chain)
-    if handoffs.waiting().update(withdrawn_at=now, sealed=None):
-        publish.publish_handoffs_ended(handoffs.filter(withdrawn_at=now), publish.WITHDRAWN)
+    ended = refresh_tokens.revoke_chain(token, at=now)
     if ended:
         record(
             EventType.USER_TOKEN_REPLAYED,
             by=ConnectorActor(connector),
             subject=grant,
-            **grant.audit_scope,
-            after={"connector": connector.name, "target": grant.target_name, "tokens_ended": ended},
+            after={**grant.audit_facts, "tokens_ended": ended},
         )
 
 

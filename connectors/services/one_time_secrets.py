@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import models, transaction
@@ -19,6 +20,7 @@ from connectors.models import OneTimeSecret
 from kaizala_console.lib import clock, crypto
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
+Subject = TypeVar("Subject", bound=models.Model)
 SHORTEST_FORM_KEY = 22  # characters; 128 bits in base 64
 LONGEST_FORM_KEY = 128
 
@@ -61,12 +63,28 @@ def recall(*, user: User, idempotency_key: str, subject: models.Model | None = N
     row = find(user=user, idempotency_key=idempotency_key)
     if row is None:
         return None
-    if subject is not None and (row.subject_kind, row.subject_id) != (
-        get_kind(subject),
-        str(subject.pk),
-    ):
+    if subject is not None and (row.subject_kind, row.subject_id) != (get_kind(subject), str(subject.pk)):
         raise Conflict(_("This form has expired. Reload the page."), code="form_used")
     return opened(row, user=user, idempotency_key=idempotency_key)
+
+
+@sensitive_variables("idempotency_key", "token")
+def recall_with_subject(
+    *, user: User, idempotency_key: str, among: models.QuerySet[Subject]
+) -> tuple[Subject, str] | None:
+    """What this form has made already, one of `among`, and its credential; None for a form that was not sent before.
+
+    Raises Conflict when it made something else, or what it made cannot be shown any more.
+    """
+    row = find(user=user, idempotency_key=idempotency_key)
+    if row is None:
+        return None
+    is_of_kind = row.subject_kind == among.model.__name__.lower()
+    subject = among.filter(pk=row.subject_id).first() if is_of_kind else None
+    token = opened(row, user=user, idempotency_key=idempotency_key) if subject is not None else None
+    if subject is None or token is None:
+        raise Conflict(_("This form has expired. Reload the page."), code="form_used")
+    return subject, token
 
 
 @sensitive_variables("idempotency_key")

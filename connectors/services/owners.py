@@ -48,9 +48,7 @@ def add(*, connector: Connector, email: str, by: User) -> User:
         says = _("A connector can have at most %(most)s co-owners. Remove one first.") % {"most": MOST_CO_OWNERS}
         raise RuleBroken(says, code="too_many_co_owners", field="email")
     connector.co_owners.add(user)
-    event = record(
-        EventType.CO_OWNER_ADDED, by=by, subject=connector, **connector.audit_scope, after={"user": user.name}
-    )
+    event = record(EventType.CO_OWNER_ADDED, by=by, subject=connector, after={"user": user.name})
     _notify(connector, event, template="owner_added", by=by, about=user, told=connector.list_active_owners())
     return user
 
@@ -62,7 +60,7 @@ def remove(*, connector: Connector, user: User, by: User) -> None:
     What they made stays: secrets go on, and can be revoked. Raises NotFound for who may neither name owners nor is the
     one who leaves, and Conflict for who is no co-owner.
     """
-    locked = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
+    locked = Connector.objects.get_locked(connector.pk)
     leaves = by.pk == user.pk and policies.is_owner(by, locked)
     if not (leaves or policies.can_name_owners(by, locked)):
         raise NotFound
@@ -70,7 +68,7 @@ def remove(*, connector: Connector, user: User, by: User) -> None:
         raise Conflict(_("%(name)s is not a co-owner of this connector.") % {"name": user.name}, code="no_co_owner")
     told = locked.list_active_owners()
     locked.co_owners.remove(user)
-    event = record(EventType.CO_OWNER_REMOVED, by=by, subject=locked, **locked.audit_scope, before={"user": user.name})
+    event = record(EventType.CO_OWNER_REMOVED, by=by, subject=locked, before={"user": user.name})
     _notify(locked, event, template="owner_removed", by=by, about=user, told=told)
 
 
@@ -105,7 +103,6 @@ def transfer(*, connector: Connector, email: str, stay: bool, by: User) -> User:
         EventType.OWNER_CHANGED,
         by=by,
         subject=connector,
-        **connector.audit_scope,
         before={"owner": before.name},
         after={"owner": user.name},
     )
@@ -115,11 +112,7 @@ def transfer(*, connector: Connector, email: str, stay: bool, by: User) -> User:
 
 def _get_locked(connector: Connector, by: User) -> Connector:
     """The row as it is now, for who may name its owners. Acts on one connector take turns."""
-    locked = (
-        Connector.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("owner", "organisation")
-        .get(pk=connector.pk)
-    )
+    locked = Connector.objects.select_related("owner", "organisation").get_locked(connector.pk)
     if not policies.can_name_owners(by, locked):
         raise NotFound
     return locked
@@ -139,14 +132,13 @@ def _get_colleague(connector: Connector, email: str) -> User:
 
 def _notify(connector: Connector, event: AuditEvent, *, template: str, by: User, about: User, told: list[User]) -> None:
     """Notify them all, since owners can make secrets and claim tokens."""
-    for user in {user.pk: user for user in (*told, about)}.values():
+    for user in dict.fromkeys([*told, about]):
         notifications.queue(
             user=user,
             template=f"connectors/{template}",
             key=f"{template.replace('_', '-')}:{event.pk}:{user.pk}",
             context={
-                "connector_id": str(connector.pk),
-                "connector_name": connector.name,
+                **connector.mail_facts,
                 "about_name": about.name,
                 "is_about_you": user.pk == about.pk,
                 "changed_by": by.name,
@@ -316,18 +308,16 @@ def notify_of_operator(
     if policies.is_owner(by, connector) or (grant is not None and policies.can_administer(by, grant)):
         return
     told = [*connector.list_active_owners(), *(policies.list_administrators(grant) if grant is not None else [])]
-    for user in dict.fromkeys(told):
-        notifications.queue(
-            user=user,
-            template="connectors/operator_acted",
-            key=f"operator-acted:{event.pk}:{user.pk}",
-            context={
-                "act": act,
-                "connector_id": str(connector.pk),
-                "connector_name": connector.name,
-                "target": grant.target_name if grant is not None else "",
-                "reason": reason,
-                "by_name": by.name,
-                "at": event.at.isoformat(),
-            },
-        )
+    notifications.queue_each(
+        told,
+        template="connectors/operator_acted",
+        key=f"operator-acted:{event.pk}",
+        context={
+            **connector.mail_facts,
+            "act": act,
+            "target": grant.target_name if grant is not None else "",
+            "reason": reason,
+            "by_name": by.name,
+            "at": event.at.isoformat(),
+        },
+    )

@@ -37,7 +37,7 @@ def change(*, connector: Connector, permissions: Iterable[str], by: User, reason
     What it loses, its grants lose with it, from the next request on. What it gains is a request to the admins of each
     grant; until they approve, the grant goes on as it is. Raises NotFound for who does not own it, and RuleBroken.
     """
-    connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
+    connector = Connector.objects.get_locked(connector.pk)
     policies.require_owner(by, connector)
     chosen = connectors.check_permissions(permissions)
     before = connector.permissions
@@ -51,7 +51,6 @@ def change(*, connector: Connector, permissions: Iterable[str], by: User, reason
         EventType.PERMISSIONS_CHANGED,
         by=by,
         subject=connector,
-        **connector.audit_scope,
         before={"permissions": to_stored(before)},
         after={"permissions": to_stored(chosen)},
     )
@@ -95,11 +94,9 @@ def _cut_grants(grants: list[Grant], removed: Permissions, by: User) -> int:
             EventType.GRANT_PERMISSIONS_CHANGED,
             by=by,
             subject=grant,
-            **grant.audit_scope,
             before={"permissions": to_stored(before)},
             after={
-                "connector": grant.connector.name,
-                "target": grant.target_name,
+                **grant.audit_facts,
                 "permissions": to_stored(grant.permissions),
             },
         )
@@ -150,11 +147,7 @@ def _ask(connector: Connector, grants: list[Grant], added: Permissions, by: User
             by=by,
             subject=request,
             **grant.audit_scope,
-            after={
-                "connector": connector.name,
-                "target": grant.target_name,
-                "permissions": to_stored(request.permissions),
-            },
+            after={**grant.audit_facts, "permissions": to_stored(request.permissions)},
         )
     access_requests.notify_administrators(told)
     return made

@@ -29,7 +29,7 @@ def register(*, connector: Connector, by: User, public_key: str) -> ConnectorKey
     require_no_credential_hold(by)
     key = public_keys.parse(public_key)
     # Two at once take turns, so that neither finds the key that the other is about to add.
-    connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
+    connector = Connector.objects.get_locked(connector.pk)
     policies.require_owner(by, connector)
     now = clock.now()
     before = connector.keys.live().first()
@@ -74,17 +74,14 @@ def remove(*, key: ConnectorKey, by: User) -> ConnectorKey:
 
 def _notify_owners(key: ConnectorKey, by: User, template: str) -> None:
     """Notify all owners, since a key decides who can open tokens."""
-    connector = key.connector
-    for user in connector.list_active_owners():
-        notifications.queue(
-            user=user,
-            template=f"connectors/{template}",
-            key=f"{template.replace('_', '-')}:{key.pk}:{user.pk}",
-            context={
-                "connector_id": str(connector.pk),
-                "connector_name": connector.name,
-                "fingerprint": key.fingerprint,
-                "changed_by": by.name,
-                "changed_at": clock.now().isoformat(),
-            },
-        )
+    notifications.queue_each(
+        key.connector.list_active_owners(),
+        template=f"connectors/{template}",
+        key=f"{template.replace('_', '-')}:{key.pk}",
+        context={
+            **key.connector.mail_facts,
+            "fingerprint": key.fingerprint,
+            "changed_by": by.name,
+            "changed_at": clock.now().isoformat(),
+        },
+    )

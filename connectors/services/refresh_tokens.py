@@ -88,8 +88,7 @@ def seal(text: str, *, token: RefreshToken, grant: Grant, by: User | None, at: d
         subject=handoff,
         **grant.audit_scope,
         after={
-            "connector": grant.connector.name,
-            "target": grant.target_name,
+            **grant.audit_facts,
             "sealed_to": handoff.sealed_to,
             "public_part": token.public_part,
         },
@@ -133,8 +132,7 @@ def get_mail_context(handoff: Handoff, grant: Grant) -> dict[str, Any]:
     """What the mails about a handoff say. No secret is among it."""
     return {
         "handoff_id": str(handoff.pk),
-        "connector_name": grant.connector.name,
-        "connector_id": str(grant.connector_id),
+        **grant.connector.mail_facts,
         "target_name": grant.target_name,
         "is_user_token": grant.kind == Grant.Kind.USER,
         "made_by": handoff.maker_name,
@@ -148,16 +146,13 @@ def _notify_owners(handoff: Handoff, grant: Grant) -> Any:
     if predecessor is not None:
         template = "handoff_rotated"
         facts["old_ends_at"] = predecessor.expires_at.isoformat()
-    told = [
-        notifications.queue(
-            user=user,
-            template=f"connectors/{template}",
-            key=f"handoff-made:{handoff.pk}:{user.pk}",
-            context=facts,
-        )
-        for user in grant.connector.list_active_owners()
-    ]
-    return told[0] if told else None
+    notices = notifications.queue_each(
+        grant.connector.list_active_owners(),
+        template=f"connectors/{template}",
+        key=f"handoff-made:{handoff.pk}",
+        context=facts,
+    )
+    return notices[0] if notices else None
 
 
 def _context(handoff_id: bytes) -> bytes:
@@ -222,8 +217,7 @@ def get_or_create_successor(*, token: RefreshToken, by: Actor, at: dt.datetime) 
         **token.grant.audit_scope,
         before={"public_part": token.public_part},
         after={
-            "connector": token.grant.connector.name,
-            "target": token.grant.target_name,
+            **token.grant.audit_facts,
             "public_part": successor.public_part,
             "ends_at": successor.expires_at.isoformat(),
         },
@@ -266,6 +260,27 @@ def revoke_access_tokens(connector: Connector, *, at: dt.datetime) -> None:
     CachedToken.objects.filter(grant__connector=connector, refused_at__isnull=True).update(
         sealed_access_token=None, next_attempt_at=at
     )
+
+
+def list_chain(token: RefreshToken) -> list[int]:
+    """The ids of a token, of what was derived from it, and from that in turn."""
+    chain = [token.pk]
+    while following := RefreshToken.objects.filter(predecessor_id=chain[-1]).values_list("pk", flat=True).first():
+        chain.append(following)
+    return chain
+
+
+def revoke_chain(token: RefreshToken, *, at: dt.datetime) -> int:
+    """End a token with all that was derived from it, and wipe what of them waits or is shown; the tokens ended.
+
+    For services that hold the grant's lock.
+    """
+    chain = list_chain(token)
+    handoffs = Handoff.objects.filter(refresh_token__in=chain)
+    if handoffs.waiting().update(withdrawn_at=at, sealed=None):
+        publish.publish_handoffs_ended(handoffs.filter(withdrawn_at=at), publish.WITHDRAWN)
+    one_time_secrets.forget("handoff", [str(pk) for pk in handoffs.values_list("pk", flat=True)])
+    return RefreshToken.objects.filter(pk__in=chain, revoked_at__isnull=True).update(revoked_at=at)
 
 
 def withdraw_handoffs(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:

@@ -158,8 +158,7 @@ def _get_mail_context(kind: _CredentialKind, rows: Iterable[Any], days: int, is_
     connector = _get_connector(rows[0])
     ends = [_to_line(kind, row) for row in rows[:NAMED_IN_A_MAIL]]
     return {
-        "connector_name": connector.name,
-        "connector_id": str(connector.pk),
+        **connector.mail_facts,
         "days": days,
         "count": len(rows),
         "ends": ends,
@@ -274,8 +273,7 @@ def _get_administrators(webhook: Webhook, known: dict[UUID, list[User]]) -> list
 def _get_webhook_mail_context(webhooks: list[Webhook], days: int, *, is_developer: bool) -> dict[str, Any]:
     connector = webhooks[0].connector
     return {
-        "connector_name": connector.name,
-        "connector_id": str(connector.pk),
+        **connector.mail_facts,
         "days": days,
         "count": len(webhooks),
         "ends": [

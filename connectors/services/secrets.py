@@ -26,7 +26,7 @@ SLOTS = (1, 2)
 WRONG_SECRETS_AN_HOUR = 20  # more raise an alarm, once a day
 
 
-@sensitive_variables("idempotency_key", "credential", "token")
+@sensitive_variables("idempotency_key", "token", "shown")
 @transaction.atomic
 def add(
     *, connector: Connector, by: User, ends_at: dt.datetime | None = None, idempotency_key: str = ""
@@ -39,13 +39,15 @@ def add(
     policies.require_owner(by, connector)
     require_no_credential_hold(by)
     # Two adds at once take turns here, so that neither sees the slot which the other is about to take.
-    connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
+    connector = Connector.objects.get_locked(connector.pk)
     policies.require_owner(by, connector)
     if idempotency_key:
         one_time_secrets.require_form_key(idempotency_key)
-        row = one_time_secrets.find(user=by, idempotency_key=idempotency_key)
-        if row is not None:
-            return _show_again(connector, by, idempotency_key)
+        own = ConnectorSecret.objects.filter(connector=connector)
+        shown = one_time_secrets.recall_with_subject(user=by, idempotency_key=idempotency_key, among=own)
+        if shown is not None:
+            note_viewed(connector=connector, token=shown[1], by=by)
+            return shown
     now = clock.now()
     require_end_ahead(ends_at, now)
     _free_expired_slots(connector, now)
@@ -145,11 +147,7 @@ def revoke(*, secret: ConnectorSecret, by: User, end_access_tokens: bool = False
     Raises NotFound for who is neither owner nor operator, and Conflict when it was revoked already.
     """
     # Locks go connector → secret, as where a secret is added.
-    connector = (
-        Connector.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("owner")
-        .get(pk=secret.connector_id)
-    )
+    connector = Connector.objects.select_related("owner").get_locked(secret.connector_id)
     policies.require_owner_or_operator(by, connector)
     now = clock.now()
     if not ConnectorSecret.objects.filter(pk=secret.pk, revoked_at__isnull=True).update(revoked_at=now):
@@ -202,32 +200,14 @@ def _raise_alarm(connector_id: UUID) -> None:
     if connector is None:
         return
     facts = {"connector": connector.name, "count": WRONG_SECRETS_AN_HOUR}
-    event = record(EventType.WRONG_SECRETS, by=SYSTEM, subject=connector, **connector.audit_scope, after=facts)
+    event = record(EventType.WRONG_SECRETS, by=SYSTEM, subject=connector, after=facts)
     owners = connector.list_active_owners() or list_watchers(connector.organisation_id)
-    for user in owners:
-        notifications.queue(
-            user=user,
-            template="connectors/wrong_secrets",
-            key=f"wrong-secrets:{event.pk}:{user.pk}",
-            context=facts | {"connector_id": str(connector.pk)},
-        )
-
-
-@sensitive_variables("idempotency_key", "token")
-def _show_again(connector: Connector, by: User, idempotency_key: str) -> tuple[ConnectorSecret, str]:
-    row = one_time_secrets.find(user=by, idempotency_key=idempotency_key)
-    secret = None
-    if row is not None and row.subject_kind == "connectorsecret":
-        secret = connector.secrets.filter(pk=row.subject_id).first()
-    token = (
-        one_time_secrets.opened(row, user=by, idempotency_key=idempotency_key)
-        if row is not None and secret is not None
-        else None
+    notifications.queue_each(
+        owners,
+        template="connectors/wrong_secrets",
+        key=f"wrong-secrets:{event.pk}",
+        context=facts | {"connector_id": str(connector.pk)},
     )
-    if secret is None or token is None:
-        raise Conflict(_("This form has expired. Reload the page."), code="form_used")
-    note_viewed(connector=connector, token=token, by=by)
-    return secret, token
 
 
 def _free_expired_slots(connector: Connector, now: dt.datetime) -> None:

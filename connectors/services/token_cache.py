@@ -294,19 +294,17 @@ def _end_refused(cached: CachedToken, reason: str) -> None:
         return
     grant = cached.grant
     _record(EventType.CACHED_TOKEN_REFUSED, grant, SYSTEM)
-    for user in grant.connector.list_active_owners():
-        notifications.queue(
-            user=user,
-            template="connectors/cached_token_refused",
-            key=f"warm-refused:{cached.pk}:{now.isoformat()}:{user.pk}",
-            context={
-                "connector_name": grant.connector.name,
-                "connector_id": str(grant.connector_id),
-                "target_name": grant.target_name,
-                "grant_id": str(grant.pk),
-                "reason": reason,
-            },
-        )
+    notifications.queue_each(
+        grant.connector.list_active_owners(),
+        template="connectors/cached_token_refused",
+        key=f"warm-refused:{cached.pk}:{now.isoformat()}",
+        context={
+            **grant.connector.mail_facts,
+            "target_name": grant.target_name,
+            "grant_id": str(grant.pk),
+            "reason": reason,
+        },
+    )
 
 
 def _filter_unchanged(cached: CachedToken) -> QuerySet[CachedToken]:
@@ -350,8 +348,9 @@ def _record(tag: EventType, grant: Grant, by: User | SystemActor) -> None:
         tag,
         by=by,
         subject=grant,
-        **grant.audit_scope,
-        after={"connector": grant.connector.name, "target": grant.target_name},
+        after={
+            **grant.audit_facts,
+        },
     )
 
 

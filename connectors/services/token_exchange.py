@@ -257,8 +257,7 @@ def _record_first_use(token: RefreshToken, connector: Connector, *, address: str
             subject=token,
             **token.grant.audit_scope,
             after={
-                "connector": connector.name,
-                "target": token.grant.target_name,
+                **token.grant.audit_facts,
                 "public_part": token.public_part,
                 "address": address or "",
             },

@@ -77,7 +77,7 @@ def generate(
     Raises NotFound for a number that the account does not hold, Conflict for a connector that asks for more than
     `as_shown`, what the person saw, and what `grants.grant` raises.
     """
-    connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
+    connector = Connector.objects.get_locked(connector.pk)
     if not policies.holds(by, person):
         raise NotFound
     if policies.needs_second_admin(by, connector):
@@ -179,7 +179,7 @@ def let_act(
     RuleBroken for a connector that takes no new grants.
     """
     # Locks go connector → grant → token, as everywhere.
-    connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
+    connector = Connector.objects.get_locked(connector.pk)
     if connector.deleted_at:
         raise WrongConnectorCredentials
     if user is not None and not policies.can_see(user, connector):
@@ -210,10 +210,8 @@ def let_act(
         tag,
         by=by,
         subject=grant,
-        **grant.audit_scope,
         after={
-            "connector": connector.name,
-            "target": grant.target_name,
+            **grant.audit_facts,
             "permissions": to_stored(grant.permissions),
             "scope": grant.scope,
             "public_part": row.public_part,
@@ -294,7 +292,7 @@ def ask(
     who is no admin, RuleBroken when there is no second admin, or the connector takes no new grants, Conflict when it
     asks for more than `as_shown`, what the admin saw.
     """
-    connector = _lock_connector(connector)
+    connector = Connector.objects.get_locked(connector.pk)
     if not policies.can_see(by, connector) or connector.deleted_at or not policies.holds(by, person):
         raise NotFound
     if not by.is_organisation_admin:
@@ -425,14 +423,9 @@ def _mark_expired(request: UserTokenRequest, now: dt.datetime) -> None:
     _notify(request.asked_by, request, "user_token_expired")
 
 
-def _lock_connector(connector: Connector) -> Connector:
-    """Locks go connector → request → grant → token → handoff."""
-    return Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
-
-
 def _lock_request(request: UserTokenRequest) -> UserTokenRequest:
     """The request as it is now, with its connector, both held until the end of the transaction."""
-    connector = _lock_connector(request.connector)
+    connector = Connector.objects.get_locked(request.connector.pk)
     rows = UserTokenRequest.objects.select_for_update(of=("self",), no_key=True)
     found = rows.select_related("person", "asked_by", "answered_by", "handoff").get(pk=request.pk)
     found.connector = connector
@@ -484,8 +477,7 @@ def _notify(user: User, request: UserTokenRequest, template: str, **facts: str) 
         key=f"{template.replace('_', '-')}:{request.pk}:{user.pk}",
         context={
             "request_id": str(request.pk),
-            "connector_name": request.connector.name,
-            "connector_id": str(request.connector_id),
+            **request.connector.mail_facts,
             "asked_by": request.asked_by.name,
             "expires_at": request.expires_at.isoformat(),
             **facts,
@@ -526,8 +518,7 @@ def end_all(*, person: Person, organisation: Organisation, by: User) -> int:
             EventType.GRANT_REVOKED,
             by=by,
             subject=grant,
-            **grant.audit_scope,
-            before={"connector": grant.connector.name, "target": grant.target_name, "tokens_ended": ended},
+            before={**grant.audit_facts, "tokens_ended": ended},
         )
     refresh_tokens.withdraw_requests_for_more([grant.pk for grant in locked], at=now)
     return len(locked)

@@ -134,7 +134,6 @@ def deactivate(webhook: Webhook, because: InactiveReason | str) -> bool:
         EventType.WEBHOOK_ENDED,
         by=SYSTEM,
         subject=webhook,
-        **webhook.audit_scope,
         after={"connector": webhook.connector.name, "host": webhook.host, "reason": reason.value},
     )
     if reason != InactiveReason.GRANT_ENDED:  # both sides were told of that itself
@@ -172,17 +171,15 @@ def deactivate_overdue() -> int:
 
 
 def _notify_owners(webhook: Webhook, reason: InactiveReason) -> None:
-    for user in webhook.connector.list_active_owners():
-        notifications.queue(
-            user=user,
-            template="connectors/webhook_ended",
-            key=f"webhook-ended:{webhook.pk}:{clock.now().isoformat()}:{user.pk}",
-            context={
-                "connector_name": webhook.connector.name,
-                "connector_id": str(webhook.connector_id),
-                "target_name": webhook.target_name,
-                "webhook_id": str(webhook.pk),
-                "host": webhook.host,
-                "reason": reason.value,
-            },
-        )
+    notifications.queue_each(
+        webhook.connector.list_active_owners(),
+        template="connectors/webhook_ended",
+        key=f"webhook-ended:{webhook.pk}:{clock.now().isoformat()}",
+        context={
+            **webhook.connector.mail_facts,
+            "target_name": webhook.target_name,
+            "webhook_id": str(webhook.pk),
+            "host": webhook.host,
+            "reason": reason.value,
+        },
+    )

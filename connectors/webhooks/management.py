@@ -246,7 +246,7 @@ def _requeue(webhook: Webhook, deliveries: QuerySet[WebhookDelivery], by: User, 
 
 def _record(tag: EventType, webhook: Webhook, by: Actor, **more: Any) -> None:
     facts = {"connector": webhook.connector.name, "host": webhook.host} | more
-    record(tag, by=by, subject=webhook, **webhook.audit_scope, after=facts)
+    record(tag, by=by, subject=webhook, after=facts)
 
 
 @sensitive_variables("idempotency_key", "secret")

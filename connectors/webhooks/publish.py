@@ -51,20 +51,24 @@ def publish(*events: Event, among: list[Webhook] | None = None) -> None:
             continue
         row = _to_row(event)
         rows.append(row)
-        for webhook in takers:
-            active = webhook.is_active
-            deliveries.append(
-                WebhookDelivery(
-                    webhook=webhook,
-                    event=row,
-                    event_type=row.event_type,
-                    ordering_key=event.action_id or event.group_id,
-                    state=_State.WAITING if active else _State.HELD,
-                    next_attempt_at=now if active else None,
-                    created_at=now,
-                )
-            )
-    WebhookEvent.objects.bulk_create(rows, batch_size=_BATCH)
+        deliveries += [_to_delivery(webhook, row, event.action_id or event.group_id, now) for webhook in takers]
+    _queue(rows, deliveries)
+
+
+def _to_delivery(webhook: Webhook, event: WebhookEvent, ordering_key: UUID, now: dt.datetime) -> WebhookDelivery:
+    return WebhookDelivery(
+        webhook=webhook,
+        event=event,
+        event_type=event.event_type,
+        ordering_key=ordering_key,
+        state=_State.WAITING if webhook.is_active else _State.HELD,
+        next_attempt_at=now if webhook.is_active else None,
+        created_at=now,
+    )
+
+
+def _queue(events: list[WebhookEvent], deliveries: list[WebhookDelivery]) -> None:
+    WebhookEvent.objects.bulk_create(events, batch_size=_BATCH)
     WebhookDelivery.objects.bulk_create(deliveries, batch_size=_BATCH)
     if any(delivery.state == _State.WAITING for delivery in deliveries):
         notify_worker()
@@ -239,24 +243,9 @@ def _publish_handoffs(kind: HandoffEvent, handoffs: list[Handoff], because: str)
         WebhookEvent(event_type=kind.value, data=_to_handoff_event(handoff, because), created_at=now)
         for handoff in told
     ]
-    deliveries = []
-    for handoff, row in zip(told, rows, strict=True):
-        webhook = listening[handoff.connector_id]
-        deliveries.append(
-            WebhookDelivery(
-                webhook=webhook,
-                event=row,
-                event_type=row.event_type,
-                ordering_key=handoff.pk,  # that it ended comes after that it waits; handoffs do not wait for each other
-                state=_State.WAITING if webhook.is_active else _State.HELD,
-                next_attempt_at=now if webhook.is_active else None,
-                created_at=now,
-            )
-        )
-    WebhookEvent.objects.bulk_create(rows)
-    WebhookDelivery.objects.bulk_create(deliveries)
-    if any(delivery.state == _State.WAITING for delivery in deliveries):
-        notify_worker()
+    # That a handoff ended comes after that it waits; handoffs do not wait for each other.
+    queued = zip(told, rows, strict=True)
+    _queue(rows, [_to_delivery(listening[handoff.connector_id], row, handoff.pk, now) for handoff, row in queued])
 
 
 def _to_handoff_event(handoff: Handoff, because: str) -> dict[str, Any]:

@@ -217,7 +217,7 @@ def _set_fields(webhook: Webhook, **fields: Any) -> None:
 @transaction.atomic
 def _create(webhook: Webhook, by: Actor) -> Webhook:
     # One after the other for each connector, so that the limits hold.
-    Connector.objects.select_for_update(of=("self",), no_key=True).get(pk=webhook.connector_id)
+    Connector.objects.get_locked(webhook.connector_id)
     _require_room(webhook.connector_id, ObjectType(webhook.object_type), webhook.object_id)
     webhook.sealed_secret = signing.seal_secret(webhook.pk, signing.new_secret())
     webhook.save(force_insert=True)
@@ -264,7 +264,7 @@ def _record(tag: EventType, webhook: Webhook, by: Actor, **more: Any) -> None:
         "object": f"{webhook.object_type} {webhook.object_id}",
         "events": webhook.event_types,
     }
-    record(tag, by=by, subject=webhook, **webhook.audit_scope, after=facts | more)
+    record(tag, by=by, subject=webhook, after=facts | more)
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -360,10 +360,7 @@ def register_handoff_webhook(*, connector: Connector, callback_url: str, by: Use
 @transaction.atomic
 def _create_handoff_webhook(connector: Connector, callback_url: str, by: User) -> Webhook:
     # One after the other for each connector; and the owner may have changed since the address was asked.
-    locked = Connector.objects.select_for_update(of=("self",), no_key=True).filter(deleted_at__isnull=True)
-    held = locked.filter(pk=connector.pk).first()
-    if held is None:
-        raise NotFound
+    held = Connector.objects.get_locked(connector.pk)
     policies.require_owner(by, held)
     present = get_handoff_webhook(held)
     if present is not None:
@@ -380,13 +377,7 @@ def _create_handoff_webhook(connector: Connector, callback_url: str, by: User) -
         sealed_secret=signing.seal_secret(key, signing.new_secret()),
         expires_at=NO_END,
     )
-    facts = {
-        "connector": held.name,
-        "host": webhook.host,
-        "object": f"{webhook.object_type} {webhook.object_id}",
-        "events": webhook.event_types,
-    }
-    record(EventType.WEBHOOK_CREATED, by=by, subject=webhook, **webhook.audit_scope, after=facts)
+    _record(EventType.WEBHOOK_CREATED, webhook, by)
     return webhook
 
 
