@@ -42,7 +42,6 @@ tend_user_tokens = _periodic("tend_user_tokens", 300, user_tokens.expire_overdue
 expire_handoffs = _periodic("expire_handoffs", 300, handoffs.expire_overdue)
 end_grants = _periodic("end_grants", 300, grants.end_overdue)
 remind = _periodic("remind", 3600, reminders.remind)
-remind_of_webhooks = _periodic("remind_of_webhooks", 3600, reminders.remind_of_webhooks)
 rotate_tokens = _periodic("rotate_tokens", 900, refresh_tokens.rotate_due)
 sweep_one_time_secrets = _periodic(
     "sweep_one_time_secrets", 60, one_time_secrets.sweep, handoffs.sweep, soft_limit=45, limit=60

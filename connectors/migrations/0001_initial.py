@@ -487,6 +487,7 @@ class Migration(migrations.Migration):
                 ('delivered_at', models.DateTimeField(blank=True, null=True, verbose_name='last delivery')),
                 ('leased_until', models.DateTimeField(blank=True, db_column='busy_until', help_text='Until then, a worker is delivering; a killed worker loses it after that.', null=True, verbose_name='busy until')),
                 ('backoff_until', models.DateTimeField(blank=True, db_column='rests_until', help_text='The endpoint asked not to be called until then.', null=True, verbose_name='rests until')),
+                ('reminded_for', models.DateTimeField(blank=True, editable=False, help_text='Which reminder was sent last, in days.', null=True, verbose_name='reminded for')),
                 ('deleted_at', models.DateTimeField(blank=True, null=True, verbose_name='deleted at')),
                 ('connector', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='webhooks', to='connectors.connector', verbose_name='connector')),
                 ('grant', models.ForeignKey(blank=True, help_text='Empty for the address for the connector’s handoffs, which belongs to no grant.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='webhooks', to='connectors.grant', verbose_name='grant')),

@@ -139,6 +139,13 @@ class Webhook(models.Model):
         help_text=_("The endpoint asked not to be called until then."),
     )
     deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True)
+    reminded_for = models.DateTimeField(
+        _("reminded for"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Which reminder was sent last, in days."),
+    )
 
     # What `webhook_queries` adds to a row.
     waiting_count: int

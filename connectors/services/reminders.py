@@ -14,14 +14,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Min, Q, QuerySet
-from django.db.models.functions import TruncDate
+from django.db.models import F, Q, QuerySet
 
-from accounts.models import Notice, User
+from accounts.models import User
 from accounts.services import notifications
 from connectors import policies
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken, Webhook
-from connectors.models.webhook import WebhookQuerySet
 from connectors.token_format import CredentialKind
 from kaizala_console.lib import clock, outbox
 
@@ -56,6 +54,21 @@ def _tokens() -> QuerySet[RefreshToken]:
     )
 
 
+def _webhooks() -> QuerySet[Webhook]:
+    """Those that end by themselves, and not sooner with what they stand on."""
+    return (
+        Webhook.objects.present()
+        .filter(
+            Q(grant__ends_at__isnull=True) | Q(grant__ends_at__gt=F("expires_at")),
+            inactive_because__in=["", *Webhook.BUFFERING_STATES],
+            grant__isnull=False,  # the address of a connector's handoffs ends with the connector
+            grant__revoked_at__isnull=True,
+            connector__deleted_at__isnull=True,
+        )
+        .select_related("connector__owner", "grant__connector__organisation", "grant__granted_by")
+    )
+
+
 _KINDS: Final = (
     _CredentialKind(
         "secret",
@@ -76,6 +89,7 @@ _KINDS: Final = (
         "connector_id",
         lambda row: row,
     ),
+    _CredentialKind("webhook", _webhooks, "created_at", "expires_at", "connector_id", lambda row: row.grant),
 )
 
 
@@ -123,13 +137,16 @@ def _due(kind: _CredentialKind, at: dt.datetime) -> Q:
 def _remind(kind: _CredentialKind, connector_id: UUID, at: dt.datetime) -> int:
     rows = list(kind.rows().filter(_due(kind, at), **{kind.connector: connector_id}).order_by(kind.ends, "pk"))
     mails: dict[tuple[User, int, bool], list[Any]] = defaultdict(list)
+    developers = _get_connector(rows[0]).list_active_owners() if rows else []
+    administrators: dict[UUID, list[User]] = {}
     for row in rows:
         days = days_ahead(getattr(row, kind.ends), at)
         if days is None or not _claim(kind, row, days):
             continue
-        developers = _get_connector(row).list_active_owners()
         grant = kind.grant_of(row)
-        admins = [] if grant is None else policies.list_administrators(grant)
+        if grant is not None and grant.pk not in administrators:
+            administrators[grant.pk] = policies.list_administrators(grant)
+        admins = [] if grant is None else administrators[grant.pk]
         for user in developers:
             mails[user, days, True].append(row)
         for user in admins:
@@ -170,7 +187,8 @@ def _get_mail_context(kind: _CredentialKind, rows: Iterable[Any], days: int, is_
 def _to_line(kind: _CredentialKind, row: Any) -> dict[str, str]:
     """One credential in a mail: what it reaches, or which slot it fills; with the keys of the pages about it."""
     grant = kind.grant_of(row)
-    return {
+    webhook = {"host": row.host, "webhook_id": str(row.pk)} if isinstance(row, Webhook) else {}
+    return webhook | {
         "ends_at": getattr(row, kind.ends).isoformat(),
         "begins": f"{CredentialKind.SECRET.value}{row.public_part}" if grant is None else "",
         "target_name": "" if grant is None else grant.target_name,
@@ -182,111 +200,3 @@ def _to_line(kind: _CredentialKind, row: Any) -> dict[str, str]:
 def _get_connector(row: Any) -> Connector:
     connector: Connector = row.grant.connector if isinstance(row, RefreshToken) else row.connector
     return connector
-
-
-WEBHOOK_NOTICE_KEY: Final = "webhook-ends:"
-_FARTHEST: Final = dt.timedelta(days=max(DAYS))
-
-
-def remind_of_webhooks() -> int:
-    """Announce every webhook that ends soon, once for each distance; return how many mails were queued.
-
-    Each connector and day in a transaction of its own.
-    """
-    now = clock.now()
-    due: list[tuple[UUID, dt.date, int]] = []
-    days_of_ends = (
-        _list_ending_webhooks(now)
-        .order_by()
-        .annotate(day=TruncDate("expires_at", tzinfo=dt.UTC))
-        .values_list("connector_id", "day")
-        .annotate(first=Min("expires_at"))
-    )
-    known = Notice.objects.filter(key__startswith=WEBHOOK_NOTICE_KEY, created_at__gt=now - _FARTHEST).values_list(
-        "key", flat=True
-    )
-    done = {key.rpartition(":")[0] for key in known}
-    for connector_id, day, first in list(days_of_ends):
-        days = days_ahead(first, now)
-        if days is not None and _webhook_notice_key(connector_id, day, days) not in done:
-            due.append((connector_id, day, days))
-    return outbox.run_each(
-        due, lambda each: _remind_of_webhooks(*each, now), problem="ends of webhooks that could not be told"
-    )
-
-
-def _list_ending_webhooks(at: dt.datetime) -> WebhookQuerySet:
-    """Those that end within the farthest distance by themselves, and not sooner with what they stand on."""
-    return (
-        Webhook.objects.present()
-        .filter(inactive_because__in=["", *Webhook.BUFFERING_STATES], expires_at__gt=at, expires_at__lte=at + _FARTHEST)
-        .filter(
-            Q(grant__ends_at__isnull=True) | Q(grant__ends_at__gt=F("expires_at")),
-            grant__isnull=False,  # the address of a connector's handoffs ends with the connector
-            grant__revoked_at__isnull=True,
-            connector__deleted_at__isnull=True,
-        )
-    )
-
-
-def _webhook_notice_key(connector_id: UUID, day: dt.date, days: int) -> str:
-    return f"{WEBHOOK_NOTICE_KEY}{connector_id}:{day.isoformat()}:{days}"
-
-
-@transaction.atomic
-def _remind_of_webhooks(connector_id: UUID, day: dt.date, days: int, at: dt.datetime) -> int:
-    midnight = dt.datetime.combine(day, dt.time.min, tzinfo=dt.UTC)
-    found = (
-        _list_ending_webhooks(at)
-        .filter(connector_id=connector_id, expires_at__gte=midnight, expires_at__lt=midnight + dt.timedelta(days=1))
-        # One that was made for less is not announced on its first day.
-        .filter(created_at__lt=F("expires_at") - dt.timedelta(days=days))
-        .select_related("connector__owner", "grant__connector__organisation", "grant__granted_by")
-        .order_by("expires_at", "pk")
-    )
-    developers: list[User] = []
-    admins: dict[UUID, list[User]] = {}
-    mails: dict[User, list[Webhook]] = defaultdict(list)
-    for webhook in found:
-        developers = developers or webhook.connector.list_active_owners()
-        for user in {*developers, *_get_administrators(webhook, admins)}:
-            mails[user].append(webhook)
-    for user, webhooks in mails.items():
-        notifications.queue(
-            user=user,
-            template="connectors/webhook_ends",
-            key=f"{_webhook_notice_key(connector_id, day, days)}:{user.pk}",
-            context=_get_webhook_mail_context(webhooks, days, is_developer=user in developers),
-        )
-    return len(mails)
-
-
-def _get_administrators(webhook: Webhook, known: dict[UUID, list[User]]) -> list[User]:
-    grant = webhook.grant
-    if grant is None:
-        return []
-    if grant.pk not in known:
-        known[grant.pk] = policies.list_administrators(grant)
-    return known[grant.pk]
-
-
-def _get_webhook_mail_context(webhooks: list[Webhook], days: int, *, is_developer: bool) -> dict[str, Any]:
-    connector = webhooks[0].connector
-    return {
-        **connector.mail_facts,
-        "days": days,
-        "count": len(webhooks),
-        "ends": [
-            {
-                "ends_at": webhook.expires_at.isoformat(),
-                "host": webhook.host,
-                "webhook_id": str(webhook.pk),
-                "target_name": webhook.target_name,
-                "grant_id": str(webhook.grant_id),
-                "group_id": str(webhook.audit_scope.get("group_id") or ""),
-            }
-            for webhook in webhooks[:NAMED_IN_A_MAIL]
-        ],
-        "more": max(0, len(webhooks) - NAMED_IN_A_MAIL),
-        "for_developer": is_developer,
-    }

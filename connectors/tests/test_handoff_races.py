@@ -311,7 +311,7 @@ def test_of_many_workers_at_once_one_tells_of_a_webhook(
     for _webhook in range(3):
         make_webhook(program.grant, "https://hooks.example.com/in", uuid4(), expires_at=clock.now() + 31 * DAY)
     travel(days=2)
-    at_once(*[reminders.remind_of_webhooks] * THREADS)
+    at_once(*[reminders.remind] * THREADS)
     told = Notice.objects.filter(template="connectors/webhook_ends")
     assert [told.filter(user=developer).count(), told.count()] == [1, 2]
 

@@ -17,7 +17,7 @@ from connectors import hooks
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken, Webhook
 from connectors.services import connectors, grants, handoffs, refresh_tokens, reminders, secrets, user_tokens
 from connectors.services.one_time_secrets import new_form_key
-from connectors.tasks import remind, remind_of_webhooks
+from connectors.tasks import remind
 from connectors.tests import factories
 from connectors.tests.factories import Program, exchange
 from connectors.tests.webhook_cast import make_webhook
@@ -36,10 +36,10 @@ def told(user: User, what: str) -> list[int]:
     return [notice.context["days"] for notice in found]
 
 
-def run_daily(travel: Travel, days: int, task: Callable[[], object] = remind) -> None:
+def run_daily(travel: Travel, days: int) -> None:
     for _ in range(days):
         travel(days=1)
-        task()
+        remind()
 
 
 @pytest.fixture
@@ -247,17 +247,17 @@ def listening(grant: Grant, days: float, **fields: Any) -> Webhook:
 
 def test_both_sides_hear_of_a_webhook(program: Program, developer: User, group_admin: User, travel: Travel) -> None:
     listening(program.grant, 100)
-    run_daily(travel, 101, remind_of_webhooks)
+    run_daily(travel, 101)
     assert told(developer, "webhook") == told(group_admin, "webhook") == [90, 30, 14, 7, 3, 1]
 
 
 def test_after_a_month_off_a_webhooks_nearest_day_counts(program: Program, developer: User, travel: Travel) -> None:
     listening(program.grant, 100)
     travel(days=65)
-    remind_of_webhooks()
+    remind()
     travel(days=30)
-    remind_of_webhooks()
-    remind_of_webhooks()
+    remind()
+    remind()
     assert told(developer, "webhook") == [90, 7]
 
 
@@ -265,7 +265,7 @@ def test_many_webhooks_are_one_mail(program: Program, developer: User, group_adm
     for number in range(23):
         listening(program.grant, 31, host=f"hook{number:02}.example.com")
     travel(days=2)
-    remind_of_webhooks()
+    remind()
     assert Notice.objects.filter(template="connectors/webhook_ends").count() == 2
     for user in (developer, group_admin):
         subject, body = notifications.render(Notice.objects.get(user=user, template="connectors/webhook_ends"))
@@ -279,10 +279,10 @@ def test_many_webhooks_are_one_mail(program: Program, developer: User, group_adm
 
 def test_a_later_validity_of_a_webhook_is_told_of_anew(program: Program, developer: User, travel: Travel) -> None:
     webhook = listening(program.grant, 8)
-    run_daily(travel, 2, remind_of_webhooks)
+    run_daily(travel, 2)
     assert told(developer, "webhook") == [7]
     Webhook.objects.filter(pk=webhook.pk).update(expires_at=clock.now() + 20 * DAY)
-    run_daily(travel, 20, remind_of_webhooks)
+    run_daily(travel, 20)
     assert told(developer, "webhook") == [7, 14, 7, 3, 1]
 
 
@@ -303,17 +303,17 @@ def test_what_is_over_or_told_otherwise_is_not_announced(
         case "paused":
             management.pause(webhook=webhook, by=developer)
     travel(days=3)
-    remind_of_webhooks()
+    remind()
     expected = [30] if end == "paused" else []
     assert told(developer, "webhook") == told(group_admin, "webhook") == expected
 
 
-def test_webhooks_that_were_told_of_cost_two_queries(
+def test_what_was_told_of_costs_a_query_a_kind(
     program: Program, travel: Travel, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for days in (31, 32, 33):
         listening(program.grant, days)
     travel(days=4)
-    assert reminders.remind_of_webhooks() == 6
-    with django_assert_num_queries(2):
-        assert reminders.remind_of_webhooks() == 0
+    assert reminders.remind() == 2
+    with django_assert_num_queries(4):
+        assert reminders.remind() == 0
