@@ -6,8 +6,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.admin.base import ReadOnlyAdmin, ReasonForm, confirmed_act
@@ -66,6 +64,18 @@ class WithoutSecrets(ReadOnlyAdmin):
 
     exclude = ["digest", "pepper_id", "sealed", "form_tag", "key_tag"]
 
+    @admin.display(description=_("state"))
+    def state(self, row: Any) -> str:
+        return str(row.state)
+
+
+class WithTarget(WithoutSecrets):
+    """Shows what the grant of a row reaches."""
+
+    @admin.display(description=_("target"), ordering="grant__target_name")
+    def target_name(self, row: RefreshToken | Handoff) -> str:
+        return row.grant.target_name
+
 
 class WithPermissions(WithoutSecrets):
     """Shows a set of permissions by their names in the portal."""
@@ -105,10 +115,6 @@ class ConnectorAdmin(WithPermissions):
     @admin.display(description=_("redirect URLs"))
     def redirect_addresses(self, row: Connector) -> str:
         return " ".join(row.redirect_urls)
-
-    @admin.display(description=_("state"))
-    def state(self, row: Connector) -> str:
-        return str(row.state)
 
     suspend = confirmed_act(
         lambda row, by, reason: connectors.suspend(connector=row, by=by, reason=reason),
@@ -203,7 +209,7 @@ class GrantAdmin(WithPermissions):
 
 
 @admin.register(RefreshToken, site=site)
-class RefreshTokenAdmin(WithoutSecrets):
+class RefreshTokenAdmin(WithTarget):
     """A token ends with its grant: suspend or revoke that."""
 
     list_display = ["public_part", "connector", "target_name", "issued_at", "expires_at", "first_used_at", "revoked_at"]
@@ -211,13 +217,9 @@ class RefreshTokenAdmin(WithoutSecrets):
     list_select_related = ["grant", "connector"]
     search_fields = ["public_part", "grant__id__exact", "grant__connector__name", "grant__target_name"]
 
-    @admin.display(description=_("target"), ordering="grant__target_name")
-    def target_name(self, row: RefreshToken) -> str:
-        return row.grant.target_name
-
 
 @admin.register(Handoff, site=site)
-class HandoffAdmin(WithoutSecrets):
+class HandoffAdmin(WithTarget):
     list_display = ["connector", "target_name", "state", "made_by", "made_at", "expires_at", "claimed_by", "claimed_at"]
     list_filter = [
         ("claimed_at", admin.EmptyFieldListFilter),
@@ -227,17 +229,6 @@ class HandoffAdmin(WithoutSecrets):
     list_select_related = ["connector", "grant", "made_by", "claimed_by"]
     search_fields = ["id__exact", "connector__name", "grant__target_name", "made_by__name", "claimed_by__name"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Handoff]:
-        return super().get_queryset(request).defer("sealed")
-
-    @admin.display(description=_("state"))
-    def state(self, row: Handoff) -> str:
-        return str(row.state)
-
-    @admin.display(description=_("target"), ordering="grant__target_name")
-    def target_name(self, row: Handoff) -> str:
-        return row.grant.target_name
-
 
 @admin.register(OneTimeSecret, site=site)
 class OneTimeSecretAdmin(WithoutSecrets):
@@ -245,18 +236,12 @@ class OneTimeSecretAdmin(WithoutSecrets):
     list_select_related = ["user"]
     search_fields = ["user__name", "subject_id"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[OneTimeSecret]:
-        return super().get_queryset(request).defer("sealed")
-
 
 @admin.register(HandoffClaimReplay, site=site)
 class HandoffClaimReplayAdmin(WithoutSecrets):
     list_display = ["handoff", "answered_at", "expires_at"]
     list_select_related = ["handoff"]
     search_fields = ["handoff__connector__name", "handoff__id__exact"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[HandoffClaimReplay]:
-        return super().get_queryset(request).defer("sealed")
 
 
 @admin.register(ConnectorKey, site=site)
@@ -293,10 +278,6 @@ class AccessRequestAdmin(WithPermissions):
     list_select_related = ["connector", "made_by"]
     search_fields = ["connector__name", "target_name", "id__exact", "made_by__name"]
 
-    @admin.display(description=_("state"))
-    def state(self, row: AccessRequest) -> str:
-        return str(row.state)
-
 
 @admin.register(Orphan, site=site)
 class OrphanAdmin(ReadOnlyAdmin):
@@ -332,10 +313,6 @@ class UserTokenRequestAdmin(WithPermissions):
     list_select_related = ["connector", "asked_by", "answered_by"]
     search_fields = ["connector__name", "asked_by__name", "id__exact"]
 
-    @admin.display(description=_("state"))
-    def state(self, row: UserTokenRequest) -> str:
-        return str(row.state)
-
 
 @admin.register(AuthorizationCode, site=site)
 class AuthorizationCodeAdmin(WithPermissions):
@@ -354,10 +331,6 @@ class ConnectorLogoAdmin(ReadOnlyAdmin):
     list_select_related = ["connector"]
     search_fields = ["connector__name", "connector__id__exact", "sha256"]
     actions = ["remove"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ConnectorLogo]:
-        """Without the bytes."""
-        return super().get_queryset(request).defer("content")
 
     remove = confirmed_act(
         lambda row, by: connectors.remove_logo(connector=row.connector, by=by),

@@ -55,6 +55,13 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     show_full_result_count = False
     ordering = ["-pk"]
 
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        """Without bytes, which no page shows."""
+        fields = self.model._meta.concrete_fields
+        return (
+            super().get_queryset(request).defer(*(each.name for each in fields if isinstance(each, models.BinaryField)))
+        )
+
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """By the filters of the list alone. Django allows any column, by whose letters a digest could be guessed."""
         return any(lookup in _parameters(self.model, each) for each in self.get_list_filter(request))

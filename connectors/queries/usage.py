@@ -116,21 +116,9 @@ def count_lost_by_endpoint(connector: Connector, removed: Iterable[Permission]) 
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcomes:
-    """How the calls of the last 24 hours were answered."""
-
-    calls: int
-    refused: int
-    throttled: int
-    failed: int
-
-
-def count_outcomes(connector: Connector) -> Outcomes:
-    """All grants of the connector together, ended ones too. One statement."""
-    names = ("calls", "refused", "throttled", "failed")
-    rows = _list_hours(connector).filter(hour__gte=get_start(DAY)).order_by()
-    return Outcomes(**rows.aggregate(**{name: Coalesce(Sum(name), 0) for name in names}))
+def count_outcomes(connector: Connector) -> UsageSums:
+    """How the calls of the last 24 hours were answered, under all grants together, ended ones too. One statement."""
+    return _whole(_list_hours(connector).filter(hour__gte=get_start(DAY)).order_by())
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +241,9 @@ class UsageScope:
     def over_time(self) -> list[tuple[dt.datetime, UsageSums]]:
         """Every hour or day of the period, also those without calls. One statement."""
         hourly = self.period is Period.HOURS
-        rows = self._rows() if hourly or not self._by_hours else self._rows().annotate(day=_truncate_day(self.zone))
+        rows = self._rows()
+        if self._by_hours and not hourly:
+            rows = rows.annotate(day=TruncDate("hour", tzinfo=self.zone))
         found = {row[self._column]: _sums(row) for row in _sum(rows, self._column)}
         keys = ((at, at if hourly else at.date()) for at in self._moments())
         return [(at, found.get(key, UsageSums())) for at, key in keys]
@@ -307,10 +297,14 @@ class UsageScope:
         """(hour or day, connector, what was reached, endpoint, sums), the oldest first: one row each."""
         columns = (self._column, "grant__connector__name", "grant__target_name", "operation")
         ordered = self._rows_of_grants().order_by(self._column, columns[1], columns[2], "operation", "grant_id")
-        for row in ordered.values(*columns, "calls", "refused", "throttled", "failed").iterator(chunk_size=2000):
-            sums = UsageSums(row["calls"], row["refused"], row["throttled"], row["failed"])
-            moment, connector, target, operation = (row[column] for column in columns)
-            yield moment.isoformat().replace("+00:00", "Z"), connector, target, to_wire_path(operation), sums
+        for moment, connector, target, operation, *sums in ordered.values_list(*columns, *_OUTCOMES).iterator(2000):
+            yield (
+                moment.isoformat().replace("+00:00", "Z"),
+                connector,
+                target,
+                to_wire_path(operation),
+                UsageSums(*sums),
+            )
 
     @property
     def _column(self) -> str:
@@ -355,19 +349,13 @@ def _whole(rows: QuerySet[Any]) -> UsageSums:
     return _sums(rows.aggregate(**{f"all_{name}": Coalesce(Sum(name), 0) for name in _OUTCOMES}))
 
 
-def _truncate_day(zone: dt.tzinfo) -> TruncDate:
-    return TruncDate("hour", tzinfo=zone)
-
-
 _OUTCOMES: Final = ("calls", "refused", "throttled", "failed")
 
 
 def sum_usage(rows: Iterable[UsageSums]) -> UsageSums:
     """All of them together."""
     found = list(rows)
-    return UsageSums(
-        *(sum(getattr(row, name) for row in found) for name in ("calls", "refused", "throttled", "failed"))
-    )
+    return UsageSums(*(sum(getattr(row, name) for row in found) for name in _OUTCOMES))
 
 
 def _sums(row: dict[str, Any]) -> UsageSums:

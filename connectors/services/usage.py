@@ -178,13 +178,12 @@ def _merge(old: Counted | Seen | QuirkCount, new: Counted | Seen | QuirkCount) -
     if isinstance(old, QuirkCount) and isinstance(new, QuirkCount):
         return compatibility.merge(old, new)
     if isinstance(old, Counted) and isinstance(new, Counted):
-        return Counted(
-            old.calls + new.calls,
-            old.refused + new.refused,
-            old.throttled + new.throttled,
-            old.failed + new.failed,
-        )
+        return _add(old, new)
     return new if not isinstance(old, Seen) or not isinstance(new, Seen) or new.at >= old.at else old
+
+
+def _add(one: Counted, other: Counted) -> Counted:
+    return Counted(*map(sum, zip(one, other, strict=True)))
 
 
 def _write(facts: Mapping[Hour | Used | QuirkKey, Counted | Seen | QuirkCount]) -> None:
@@ -211,10 +210,9 @@ def _write_hours(hours: dict[Hour, Counted]) -> None:
     kept = {key: value for key, value in hours.items() if key.grant_id in connectors}
     _UPSERT_HOUR.write([(*key, *value) for key, value in _sort(kept)])
     _UPSERT_DAY.write(_rows(((key.grant_id, key.hour.date(), key.operation), kept[key]) for key in kept))
-    of_connectors = ((connectors[key.grant_id], key, value) for key, value in kept.items())
     together: list[tuple[tuple[Any, ...], Counted]] = []
-    for connector, key, value in of_connectors:
-        day = key.hour.replace(hour=0)
+    for key, value in kept.items():
+        connector, day = connectors[key.grant_id], key.hour.replace(hour=0)
         together.append(((connector, ConnectorUsage.Bucket.HOUR, key.hour, key.operation, key.scope), value))
         together.append(((connector, ConnectorUsage.Bucket.DAY, day, key.operation, ""), value))
     _UPSERT_CONNECTOR.write(_rows(together))
@@ -229,9 +227,7 @@ def _rows(counted: Iterable[tuple[tuple[Any, ...], Counted]]) -> list[tuple[Any,
     """One row a key, with the sums."""
     found: dict[tuple[Any, ...], Counted] = {}
     for key, value in counted:
-        found[key] = (
-            Counted(*(old + new for old, new in zip(found[key], value, strict=True))) if key in found else value
-        )
+        found[key] = _add(found[key], value) if key in found else value
     return [(*key, *value) for key, value in _sort(found)]
 
 

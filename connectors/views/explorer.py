@@ -5,7 +5,8 @@ An access token that is tried goes from the browser to the API alone: no page an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from django.conf import settings
@@ -40,7 +41,7 @@ def index(request: HttpRequest) -> HttpResponse:
             "url": f"{links.url_with(request, **{LANGUAGE: each.key})}#sample",
             "current": each.key == program.key,
         }
-        for each in list_programs()
+        for each in _PROGRAMS
     ]
     context = {
         "program": program,
@@ -74,6 +75,7 @@ def _own_connector(request: HttpRequest) -> str:
     return str(connector.pk) if connector is not None and policies.can_see(user_of(request), connector) else ""
 
 
+PROGRAMS: Final = Path(settings.BASE_DIR, "templates", "connectors", "programs")
 GROUP: Final = "GROUP_ID"
 TEXT: Final = "Hello from my program"
 
@@ -87,7 +89,7 @@ class Program:
     file: str
     run: str
     needs: str
-    text: str
+    text: str = ""
 
 
 def list_programs(connector_id: str = "") -> list[Program]:
@@ -107,10 +109,11 @@ def list_variables(connector_id: str = "") -> list[str]:
 
 
 def _filled(program: Program, connector_id: str) -> Program:
-    text = program.text.replace("CONSOLE_URL", settings.CONSOLE_BASE_URL).replace("MESSAGE", TEXT)
+    text = (PROGRAMS / f"{program.file}.txt").read_text()
+    text = text.replace("CONSOLE_URL", settings.CONSOLE_BASE_URL).replace("MESSAGE", TEXT)
     for expression in _ID_EXPRESSIONS if connector_id else ():
         text = text.replace(expression, connector_id if expression.startswith("$") else f'"{connector_id}"')
-    return Program(program.key, program.label, program.file, program.run, program.needs, text.strip())
+    return replace(program, text=text.strip())
 
 
 _ID_EXPRESSIONS: Final = (
@@ -122,190 +125,13 @@ _ID_EXPRESSIONS: Final = (
     'getenv("CONNECTOR_ID")',  # after those that end with it
 )
 
-_CURL: Final = r"""
-ACCESS_TOKEN=$(curl -fsS CONSOLE_URL/v1/accessToken \
-  -H "applicationId: $CONNECTOR_ID" \
-  -H "applicationSecret: $CONNECTOR_SECRET" \
-  -H "refreshToken: $REFRESH_TOKEN" | sed 's/.*"accessToken":"\([^"]*\)".*/\1/')
-
-curl -fsS "CONSOLE_URL/v1/groups/$GROUP_ID/messages" \
-  -H "accessToken: $ACCESS_TOKEN" \
-  -H "Content-Type: application/json" \
-  -d '{"message": "MESSAGE"}'
-"""
-
-_PYTHON: Final = """
-import os
-
-import requests
-
-token = requests.get(
-    "CONSOLE_URL/v1/accessToken",
-    headers={
-        "applicationId": os.environ["CONNECTOR_ID"],
-        "applicationSecret": os.environ["CONNECTOR_SECRET"],
-        "refreshToken": os.environ["REFRESH_TOKEN"],
-    },
-    timeout=30,
-)
-token.raise_for_status()
-access = token.json()
-
-message = requests.post(
-    f"{access['endpointUrl']}/v1/groups/{os.environ['GROUP_ID']}/messages",
-    headers={"accessToken": access["accessToken"]},
-    json={"message": "MESSAGE"},
-    timeout=30,
-)
-message.raise_for_status()
-print(message.json())
-"""
-
-_JAVASCRIPT: Final = """
-async function call(url, options) {
-  const answer = await fetch(url, options);
-  if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
-  return answer.json();
-}
-
-const access = await call("CONSOLE_URL/v1/accessToken", {
-  headers: {
-    applicationId: process.env.CONNECTOR_ID,
-    applicationSecret: process.env.CONNECTOR_SECRET,
-    refreshToken: process.env.REFRESH_TOKEN,
-  },
-});
-
-const message = await call(`${access.endpointUrl}/v1/groups/${process.env.GROUP_ID}/messages`, {
-  method: "POST",
-  headers: { accessToken: access.accessToken, "Content-Type": "application/json" },
-  body: JSON.stringify({ message: "MESSAGE" }),
-});
-console.log(message);
-"""
-
-_PHP: Final = """
-<?php
-function call(string $method, string $url, array $headers, ?array $body = null): array
-{
-    $answer = file_get_contents($url, false, stream_context_create(["http" => [
-        "method" => $method,
-        "header" => [...$headers, "Content-Type: application/json"],
-        "content" => $body === null ? "" : json_encode($body),
-    ]]));
-    if ($answer === false) {
-        exit(1);
-    }
-    return json_decode($answer, true);
-}
-
-$access = call("GET", "CONSOLE_URL/v1/accessToken", [
-    "applicationId: " . getenv("CONNECTOR_ID"),
-    "applicationSecret: " . getenv("CONNECTOR_SECRET"),
-    "refreshToken: " . getenv("REFRESH_TOKEN"),
-]);
-
-$message = call(
-    "POST",
-    $access["endpointUrl"] . "/v1/groups/" . getenv("GROUP_ID") . "/messages",
-    ["accessToken: " . $access["accessToken"]],
-    ["message" => "MESSAGE"],
-);
-print_r($message);
-"""
-
-# Every C# since 2012 takes this. Top-level statements and `async Main` older compilers refuse, and there is no
+# Every C# since 2012 takes that program. Top-level statements and `async Main` older compilers refuse, and there is no
 # System.Text.Json in .NET Framework and in Mono.
-_CSHARP: Final = """
-using System;
-using System.Net.Http;
-using System.Runtime.Serialization.Json;
-using System.Text;
-using System.Threading.Tasks;
-
-public class Access
-{
-    public string accessToken = "";
-    public string endpointUrl = "";
-}
-
-public static class Hello
-{
-    public static void Main()
-    {
-        Run().GetAwaiter().GetResult();
-    }
-
-    static async Task Run()
-    {
-        using (var client = new HttpClient())
-        {
-            var exchange = new HttpRequestMessage(HttpMethod.Get, "CONSOLE_URL/v1/accessToken");
-            exchange.Headers.Add("applicationId", Environment.GetEnvironmentVariable("CONNECTOR_ID"));
-            exchange.Headers.Add("applicationSecret", Environment.GetEnvironmentVariable("CONNECTOR_SECRET"));
-            exchange.Headers.Add("refreshToken", Environment.GetEnvironmentVariable("REFRESH_TOKEN"));
-            var exchanged = await client.SendAsync(exchange);
-            exchanged.EnsureSuccessStatusCode();
-            var json = new DataContractJsonSerializer(typeof(Access));
-            var access = (Access)json.ReadObject(await exchanged.Content.ReadAsStreamAsync());
-
-            var group = Environment.GetEnvironmentVariable("GROUP_ID");
-            var url = access.endpointUrl + "/v1/groups/" + group + "/messages";
-            var post = new HttpRequestMessage(HttpMethod.Post, url);
-            post.Headers.Add("accessToken", access.accessToken);
-            post.Content = new StringContent(@"{""message"": ""MESSAGE""}", Encoding.UTF8, "application/json");
-            var posted = await client.SendAsync(post);
-            posted.EnsureSuccessStatusCode();
-            Console.WriteLine(await posted.Content.ReadAsStringAsync());
-        }
-    }
-}
-"""
-
-_JAVA: Final = r"""
-import java.net.URI;
-import java.net.http.*;
-import java.util.regex.*;
-
-public class Hello {
-    static final HttpClient CLIENT = HttpClient.newHttpClient();
-
-    public static void main(String[] arguments) throws Exception {
-        var access = send(HttpRequest.newBuilder(URI.create("CONSOLE_URL/v1/accessToken"))
-            .header("applicationId", System.getenv("CONNECTOR_ID"))
-            .header("applicationSecret", System.getenv("CONNECTOR_SECRET"))
-            .header("refreshToken", System.getenv("REFRESH_TOKEN")));
-
-        var group = System.getenv("GROUP_ID");
-        var message = send(HttpRequest.newBuilder(
-                URI.create(field(access, "endpointUrl") + "/v1/groups/" + group + "/messages"))
-            .header("accessToken", field(access, "accessToken"))
-            .header("Content-Type", "application/json")
-            .POST(HttpRequest.BodyPublishers.ofString("{\"message\": \"MESSAGE\"}")));
-        System.out.println(message);
-    }
-
-    static String send(HttpRequest.Builder request) throws Exception {
-        var answer = CLIENT.send(request.build(), HttpResponse.BodyHandlers.ofString());
-        if (answer.statusCode() != 200) {
-            throw new RuntimeException(answer.statusCode() + " " + answer.body());
-        }
-        return answer.body();
-    }
-
-    static String field(String json, String name) {
-        var found = Pattern.compile("\"" + name + "\":\"([^\"]*)\"").matcher(json);
-        found.find();
-        return found.group(1);
-    }
-}
-"""
-
 _PROGRAMS: Final = (
-    Program("curl", "curl", "hello.sh", "sh hello.sh", "curl", _CURL),
-    Program("python", "Python", "hello.py", "python3 hello.py", "pip install requests", _PYTHON),
-    Program("javascript", "JavaScript", "hello.mjs", "node hello.mjs", "node 18+", _JAVASCRIPT),
-    Program("php", "PHP", "hello.php", "php hello.php", "PHP 8", _PHP),
-    Program("csharp", "C#", "Program.cs", "dotnet run", "any .NET, or Mono", _CSHARP),
-    Program("java", "Java", "Hello.java", "java Hello.java", "Java 17+", _JAVA),
+    Program("curl", "curl", "hello.sh", "sh hello.sh", "curl"),
+    Program("python", "Python", "hello.py", "python3 hello.py", "pip install requests"),
+    Program("javascript", "JavaScript", "hello.mjs", "node hello.mjs", "node 18+"),
+    Program("php", "PHP", "hello.php", "php hello.php", "PHP 8"),
+    Program("csharp", "C#", "Program.cs", "dotnet run", "any .NET, or Mono"),
+    Program("java", "Java", "Hello.java", "java Hello.java", "Java 17+"),
 )
