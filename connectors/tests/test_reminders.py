@@ -222,10 +222,10 @@ def test_a_failure_keeps_no_other(claimed_program: Program, developer: User, gro
 
 
 @pytest.mark.postgresql
-def test_nothing_due_costs_three_queries(
+def test_nothing_due_costs_a_query_a_kind(
     claimed_program: Program, django_assert_num_queries: Callable[[int], object]
 ) -> None:
-    with django_assert_num_queries(3):  # type: ignore[attr-defined]
+    with django_assert_num_queries(4):  # type: ignore[attr-defined]
         assert reminders.remind() == 0
     assert RefreshToken.objects.get().reminded_for is None
 
@@ -308,7 +308,7 @@ def test_what_is_over_or_told_otherwise_is_not_announced(
     assert told(developer, "webhook") == told(group_admin, "webhook") == expected
 
 
-def test_what_was_told_of_costs_a_query_a_kind(
+def test_what_was_told_of_costs_no_more(
     program: Program, travel: Travel, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for days in (31, 32, 33):
