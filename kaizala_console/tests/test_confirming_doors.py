@@ -178,7 +178,7 @@ def test_every_door_that_takes_a_form_stands_in_exactly_one_table() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "verbs"), [("connectors:change_state", VERBS), ("connectors:webhook_state", WEBHOOK_VERBS)]
+    ("name", "verbs"), [("connectors:change_state", CONNECTOR_CHANGES), ("connectors:webhook_state", WEBHOOK_CHANGES)]
 )
 def test_every_verb_of_a_state_was_decided(name: str, verbs: Iterable[str]) -> None:
     assert {door.ids["verb"] for door in CONFIRMING[name]} == set(verbs)
