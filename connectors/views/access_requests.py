@@ -134,11 +134,7 @@ def request_page(request: HttpRequest, connector_id: UUID, request_id: UUID) -> 
         "waits": waits,
         "why_over": "" if waits else requests.explain_over(asked),
         "link": reverse("groups:request", args=[asked.pk]),
-        "crumbs": links.connector_crumbs(
-            connector,
-            (_("Requests"), reverse("connectors:requests", args=[connector.pk])),
-            (where(asked), ""),
-        ),
+        "crumbs": links.connector_crumbs(connector, "requests", here=where(asked)),
     }
     return render(request, "connectors/request.html", context)
 
@@ -191,11 +187,7 @@ def _form_page(request: HttpRequest, connector: Connector, form: RequestForm, *,
         "connector": connector,
         "form": form,
         "choices": permissions.list_choices(chosen, connector.permissions),
-        "crumbs": links.connector_crumbs(
-            connector,
-            (_("Requests"), reverse("connectors:requests", args=[connector.pk])),
-            (_("Send a request"), ""),
-        ),
+        "crumbs": links.connector_crumbs(connector, "requests", here=_("Send a request")),
     }
     return render(request, "connectors/request_send.html", context, status=status)
 

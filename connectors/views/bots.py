@@ -8,7 +8,6 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
@@ -77,7 +76,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         "connector": connector,
         "form": form,
         "idempotency_key": get_idempotency_key(request.POST),
-        "crumbs": _crumbs(connector, _("Add bot")),
+        "crumbs": links.connector_crumbs(connector, "bots", here=_("Add bot")),
     }
     return render(request, "connectors/bot_add.html", context, status=400 if form.is_bound else 200)
 
@@ -99,7 +98,8 @@ def change(request: HttpRequest, connector_id: UUID, bot_id: UUID) -> HttpRespon
             services.change(connector=connector, bot_id=bot.pk, name=name, picture_url=picture, by=user)
             messages.success(request, _("Saved."))
             return redirect("connectors:bots", connector_id)
-    context = {"connector": bot.connector, "bot": bot, "form": form, "crumbs": _crumbs(bot.connector, bot.name)}
+    crumbs = links.connector_crumbs(connector, "bots", here=bot.name)
+    context = {"connector": connector, "bot": bot, "form": form, "crumbs": crumbs}
     return render(request, "connectors/bot_change.html", context, status=400 if form.is_bound else 200)
 
 
@@ -123,7 +123,7 @@ def remove(request: HttpRequest, connector_id: UUID, bot_id: UUID) -> HttpRespon
         "connector": connector,
         "bot": bot,
         "form": form,
-        "crumbs": _crumbs(connector, _("Delete")),
+        "crumbs": links.connector_crumbs(connector, "bots", here=_("Delete")),
     }
     return render(request, "connectors/bot_remove.html", context, status=400 if form.is_bound else 200)
 
@@ -148,7 +148,3 @@ def _own(connector: Connector, bot_id: UUID) -> Bot:
         raise NotFound
     bot.connector = connector
     return bot
-
-
-def _crumbs(connector: Connector, here: str) -> list[dict[str, str]]:
-    return links.connector_crumbs(connector, (_("Bots"), reverse("connectors:bots", args=[connector.pk])), (here, ""))

@@ -275,7 +275,7 @@ def change(request: HttpRequest, connector_id: UUID) -> HttpResponse:
             connectors.update(connector=connector, by=user, **form.cleaned_data)
             messages.success(request, _("Saved."))
             return redirect("connectors:details", connector.pk)
-    crumbs = links.connector_crumbs(connector, (_("Change details"), ""))
+    crumbs = links.connector_crumbs(connector, "change")
     return render(request, "connectors/change.html", {"connector": connector, "form": form, "crumbs": crumbs})
 
 
@@ -339,8 +339,7 @@ def logo(request: HttpRequest, connector_id: UUID) -> HttpResponse:
             )
             messages.success(request, _("Logo saved."))
             return redirect("connectors:details", connector_id)
-    change = reverse("connectors:change", args=[connector_id])
-    crumbs = links.connector_crumbs(connector, (_("Change details"), change), (_("Logo"), ""))
+    crumbs = links.connector_crumbs(connector, "change", here=_("Logo"))
     context = {"connector": connector, "form": form, "crumbs": crumbs}
     return render(request, "connectors/logo.html", context, status=400 if form.is_bound else 200)
 

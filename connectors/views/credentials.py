@@ -11,7 +11,6 @@ from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -66,10 +65,6 @@ def _page(request: HttpRequest, connector_id: UUID, form: SecretEndForm, *, stat
     return render(request, "connectors/credentials.html", context, status=status)
 
 
-def _tab(connector_id: UUID, **_more: Any) -> str:
-    return reverse("connectors:credentials", args=[connector_id])
-
-
 @sensitive_post_parameters("idempotency_key")
 @require_POST
 @with_phone(button_label=PRESS)
@@ -89,7 +84,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         )
     except (Conflict, RuleBroken) as refused:
         messages.error(request, str(refused))
-        return redirect(_tab(connector_id))
+        return redirect("connectors:credentials", connector_id)
     return one_time_secrets.page(request, one_time_secrets.describe_secret(secret), token, idempotency_key)
 
 
@@ -101,7 +96,7 @@ def end_date(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpRe
     secret = connectors.get_own_secret(user, connector_id, secret_id)
     if not secret.is_live(clock.now()):
         messages.info(request, _why_over(secret))
-        return redirect(_tab(connector_id))
+        return redirect("connectors:credentials", connector_id)
     chosen = last_day(secret.expires_at)
     form = SecretEndForm(get_posted(request), initial={"end_date": chosen})
     if form.is_valid():
@@ -110,14 +105,12 @@ def end_date(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpRe
         with show_refusals(form, "end_date"):
             moved = secrets.move_end(secret=secret, ends_at=secret.expires_at if same_day else form.ends_at(), by=user)
             messages.success(request, _until(moved))
-            return redirect(_tab(connector_id))
+            return redirect("connectors:credentials", connector_id)
     context = {
         "connector": secret.connector,
         "secret": secret,
         "form": form,
-        "crumbs": links.connector_crumbs(
-            secret.connector, (_("Credentials"), _tab(connector_id)), (_("End date of a secret"), "")
-        ),
+        "crumbs": links.connector_crumbs(secret.connector, "credentials", here=_("End date of a secret")),
     }
     return render(request, "connectors/secret_end_date.html", context, status=400 if form.is_bound else 200)
 
@@ -147,7 +140,7 @@ def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResp
     secret = connectors.get_own_secret(user, connector_id, secret_id)
     if secret.revoked_at:
         messages.info(request, _("This secret is already revoked."))
-        return redirect(_tab(connector_id))
+        return redirect("connectors:credentials", connector_id)
     why = LEAKED if secret.reported_at else UNUSED
     form = RevokeSecretForm(get_posted(request), initial={"why": why}, name=secret.connector.name)
     if form.is_valid():
@@ -155,7 +148,7 @@ def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResp
         with flash_refusals(request):
             secrets.revoke(secret=secret, by=user, end_access_tokens=form.end_access_tokens)
             messages.success(request, _("Secret revoked: the next exchange with it is refused."))
-        return redirect(_tab(connector_id))
+        return redirect("connectors:credentials", connector_id)
     connector = secret.connector
     others = ConnectorSecret.objects.live(clock.now()).filter(connector=connector).exclude(pk=secret.pk)
     is_last = not others.exists()
@@ -165,7 +158,7 @@ def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResp
         "form": form,
         "is_last": is_last,
         **(_what_stops(connector) if is_last else {}),
-        "crumbs": links.connector_crumbs(connector, (_("Credentials"), _tab(connector_id)), (_("Revoke a secret"), "")),
+        "crumbs": links.connector_crumbs(connector, "credentials", here=_("Revoke a secret")),
     }
     return render(request, "connectors/revoke_secret.html", context, status=400 if form.is_bound else 200)
 

@@ -111,11 +111,7 @@ def leak(request: HttpRequest, connector_id: UUID, report_id: UUID) -> HttpRespo
         "row": row,
         "ended": bool(row and row.revoked_at),
         "revoke_form": RevokeForm() if found.secret else None,
-        "crumbs": links.connector_crumbs(
-            found.connector,
-            (_("Credentials"), reverse("connectors:credentials", args=[connector_id])),
-            (_("Leaked credential"), ""),
-        ),
+        "crumbs": links.connector_crumbs(found.connector, "credentials", here=_("Leaked credential")),
     }
     return render(request, "connectors/leak.html", context)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from connectors.models import Connector
@@ -69,28 +70,42 @@ def list_chips(request: HttpRequest, search: str = "", **labels: str) -> list[di
     ]
 
 
+# The tabs of a connector, and the pages below which there are others, by the names of their addresses.
+TABS: Final = {
+    "details": gettext_lazy("Overview"),
+    "credentials": gettext_lazy("Credentials"),
+    "groups": gettext_lazy("Groups"),
+    "requests": gettext_lazy("Requests"),
+    "webhooks": gettext_lazy("Webhooks"),
+    "bots": gettext_lazy("Bots"),
+    "usage": gettext_lazy("Usage"),
+    "compatibility": gettext_lazy("Compatibility"),
+    "activity": gettext_lazy("Activity"),
+}
+PAGES: Final = {
+    **TABS,
+    "change": gettext_lazy("Change details"),
+    "keys": gettext_lazy("Public key"),
+    "owners": gettext_lazy("Owners"),
+}
+
+
 def _list_tabs(connector: Connector, counts: Counts, current: str) -> list[dict[str, Any]]:
-    """The tabs of a connector, for its owners."""
-    rows = [
-        ("details", _("Overview"), None),
-        ("credentials", _("Credentials"), counts.live_secrets),
-        ("groups", _("Groups"), counts.grants),
-        ("requests", _("Requests"), counts.requests),
-        ("webhooks", _("Webhooks"), counts.webhooks),
-        ("bots", _("Bots"), counts.bots),
-        ("usage", _("Usage"), None),
-        ("compatibility", _("Compatibility"), None),
-        ("activity", _("Activity"), None),
-    ]
+    numbers = {
+        "credentials": counts.live_secrets,
+        "groups": counts.grants,
+        "requests": counts.requests,
+        "webhooks": counts.webhooks,
+        "bots": counts.bots,
+    }
     return [
-        {
-            "label": label,
-            "url": reverse(f"connectors:{name}", args=[connector.pk]),
-            "count": count,
-            "current": name == current,
-        }
-        for name, label, count in rows
+        {"label": label, "url": _get_url(connector, name), "count": numbers.get(name), "current": name == current}
+        for name, label in TABS.items()
     ]
+
+
+def _get_url(connector: Connector, page: str) -> str:
+    return reverse(f"connectors:{page}", args=[connector.pk])
 
 
 def crumbs(*rows: tuple[str, str]) -> list[dict[str, str]]:
@@ -98,13 +113,14 @@ def crumbs(*rows: tuple[str, str]) -> list[dict[str, str]]:
     return [{"label": label, "url": url} for label, url in rows]
 
 
-def connector_crumbs(connector: Connector, *rows: tuple[str, str]) -> list[dict[str, str]]:
-    """Breadcrumbs of a page below a connector's."""
-    return crumbs(
-        (_("Connectors"), reverse("connectors:list")),
-        (connector.name, reverse("connectors:details", args=[connector.pk]) if rows else ""),
-        *rows,
-    )
+def connector_crumbs(connector: Connector, *above: str, here: str = "") -> list[dict[str, str]]:
+    """Breadcrumbs of a page below a connector's: the names of pages (`PAGES`) above it, and what it is called."""
+    rows = [(_("Connectors"), reverse("connectors:list")), (connector.name, _get_url(connector, "details"))]
+    rows += [(str(PAGES[page]), _get_url(connector, page)) for page in above]
+    if here:
+        rows.append((here, ""))
+    label, _url = rows.pop()
+    return crumbs(*rows, (label, ""))
 
 
 def get_frame(connector: Connector, current: str) -> dict[str, Any]:

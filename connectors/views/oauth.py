@@ -206,6 +206,6 @@ def sign_in(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         "pkce_required": connector.pkce_required,
         "authorize_url": f"{settings.CONSOLE_BASE_URL}/api/oauth/authorize",
         "token_url": f"{settings.CONSOLE_BASE_URL}/api/oauth/token",
-        "crumbs": links.connector_crumbs(connector, (_("Sign-in with Kaizala"), "")),
+        "crumbs": links.connector_crumbs(connector, here=_("Sign-in with Kaizala")),
     }
     return render(request, "connectors/sign_in.html", context)

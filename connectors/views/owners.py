@@ -58,14 +58,14 @@ def owners(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         with show_refusals(form):
             added = services.add(connector=connector, by=user, **form.cleaned_data)
             messages.success(request, _("%(name)s is now a co-owner. We notified them.") % {"name": added.name})
-            return redirect(_page(connector))
+            return redirect("connectors:owners", connector.pk)
     context = {
         "connector": connector,
         "rows": _rows(user, connector, may_name=may_name),
         "may_name": may_name,
         "is_left": not connector.owner.is_active,
         "form": form,
-        "crumbs": links.connector_crumbs(connector, (_("Owners"), "")),
+        "crumbs": links.connector_crumbs(connector, "owners"),
     }
     return render(request, "connectors/owners.html", context, status=400 if form.is_bound else 200)
 
@@ -87,12 +87,12 @@ def remove(request: HttpRequest, connector_id: UUID, user_id: int) -> HttpRespon
             services.remove(connector=connector, user=co_owner, by=user)
             says = _("You are no longer a co-owner.") if leaves else _("%(name)s is no longer a co-owner.")
             messages.success(request, says % {"name": co_owner.name})
-        return redirect("connectors:details", connector.pk) if leaves else redirect(_page(connector))
+        return redirect("connectors:details" if leaves else "connectors:owners", connector.pk)
     context = {
         "connector": connector,
         "co_owner": co_owner,
         "leaves": leaves,
-        "crumbs": _crumbs(connector, _("Remove co-owner")),
+        "crumbs": links.connector_crumbs(connector, "owners", here=_("Remove co-owner")),
     }
     return render(request, "connectors/owner_remove.html", context)
 
@@ -120,7 +120,7 @@ def transfer(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         "connector": connector,
         "form": form,
         "is_owner": is_owner,
-        "crumbs": _crumbs(connector, _("Transfer ownership")),
+        "crumbs": links.connector_crumbs(connector, "owners", here=_("Transfer ownership")),
     }
     return render(request, "connectors/owner_transfer.html", context, status=400 if form.is_bound else 200)
 
@@ -140,11 +140,3 @@ def _rows(user: User, connector: Connector, *, may_name: bool) -> list[dict[str,
         url = reverse("connectors:owner_remove", args=[connector.pk, person.pk]) if act else ""
         rows.append({"person": person, "is_owner": False, "act": act, "url": url})
     return rows
-
-
-def _crumbs(connector: Connector, label: str) -> list[dict[str, str]]:
-    return links.connector_crumbs(connector, (_("Owners"), _page(connector)), (label, ""))
-
-
-def _page(connector: Connector) -> str:
-    return reverse("connectors:owners", args=[connector.pk])

@@ -185,4 +185,4 @@ def _what_stops(connector: Connector, cut: list[Grant], removed: frozenset[Permi
 
 
 def _frame(connector: Connector) -> dict[str, Any]:
-    return {"connector": connector, "crumbs": links.connector_crumbs(connector, (str(CHANGE), ""))}
+    return {"connector": connector, "crumbs": links.connector_crumbs(connector, here=str(CHANGE))}

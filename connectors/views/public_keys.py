@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -10,7 +9,6 @@ from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -63,7 +61,7 @@ def overview(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         "removed": [row for row in rows if row.removed_at is not None],
         "open_line": one_time_secrets.get_open_command(),
         "exchange": one_time_secrets.get_exchange_command(connector),
-        "crumbs": _crumbs(connector),
+        "crumbs": links.connector_crumbs(connector, "credentials", "keys"),
     }
     return render(request, "connectors/keys.html", context)
 
@@ -92,7 +90,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         "form": form,
         "replaces": connector.keys.live().first(),
         "file": one_time_secrets.get_file_name(connector.name),
-        "crumbs": _crumbs(connector, _("Register a key")),
+        "crumbs": links.connector_crumbs(connector, "credentials", "keys", here=_("Register a key")),
     }
     return render(request, "connectors/key_add.html", context, status=400 if form.is_bound else 200)
 
@@ -111,7 +109,8 @@ def remove(request: HttpRequest, connector_id: UUID, key_id: int) -> HttpRespons
     if key.removed_at:
         messages.info(request, _("This key is already removed."))
         return redirect("connectors:keys", connector_id)
-    context = {"connector": key.connector, "key": key, "crumbs": _crumbs(key.connector, _("Remove the key"))}
+    crumbs = links.connector_crumbs(key.connector, "credentials", "keys", here=_("Remove the key"))
+    context = {"connector": key.connector, "key": key, "crumbs": crumbs}
     return render(request, "connectors/key_remove.html", context)
 
 
@@ -121,13 +120,3 @@ def _own_key(connector: Connector, key_id: int) -> ConnectorKey:
         raise NotFound
     key.connector = connector
     return key
-
-
-def _crumbs(connector: Connector, *below: str) -> list[dict[str, str]]:
-    here = reverse("connectors:keys", args=[connector.pk])
-    rows: list[tuple[str, Any]] = [
-        (_("Credentials"), reverse("connectors:credentials", args=[connector.pk])),
-        (_("Public key"), here if below else ""),
-        *((label, "") for label in below),
-    ]
-    return links.connector_crumbs(connector, *rows)

@@ -191,7 +191,7 @@ def _get_context(connector: Connector, change: StateChange) -> dict[str, Any]:
     ]
     return {
         "connector": connector,
-        "crumbs": links.connector_crumbs(connector, (str(change.label), "")),
+        "crumbs": links.connector_crumbs(connector, here=str(change.label)),
         "facts": facts if change.typed else [],
         **use,
     }

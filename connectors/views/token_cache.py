@@ -9,7 +9,6 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -91,7 +90,6 @@ def _context(grant: Grant, form: EntrustForm) -> dict[str, Any]:
     now, connector = clock.now(), grant.connector
     cached = CachedToken.objects.select_related("asked_by").filter(grant=grant).first()
     state = cached and cached.state(now)
-    groups = (_("Groups"), reverse("connectors:groups", args=[connector.pk]))
     return {
         "connector": connector,
         "grant": grant,
@@ -100,5 +98,5 @@ def _context(grant: Grant, form: EntrustForm) -> dict[str, Any]:
         "pill": PILLS[state] if state else None,
         "is_ready": cached is not None and cached.is_ready(now),
         "is_refused": state is CachedTokenState.REFUSED,
-        "crumbs": links.connector_crumbs(connector, groups, (_("Access token"), "")),
+        "crumbs": links.connector_crumbs(connector, "groups", here=_("Access token")),
     }

@@ -100,7 +100,7 @@ def _page(
         "rows": [_number_row(connector, phone.person, user) for phone in accounts_queries.held_phones(user)],
         "asks_a_second": policies.needs_second_admin(user, connector),
         "problem": problem,
-        "crumbs": links.connector_crumbs(connector, (str(GENERATE), "")),
+        "crumbs": links.connector_crumbs(connector, here=str(GENERATE)),
     }
     return render(request, "connectors/user_token.html", context, status=status)
 
@@ -177,7 +177,7 @@ def _request_page(
         "sees_handoff": asked.handoff_id is not None and asked.asked_by_id == user.pk,
         "problem": problem,
         "crumbs": links.connector_crumbs(
-            asked.connector, (_("Confirmed: the token is created, and sealed for the developer."), "")
+            asked.connector, here=_("Confirmed: the token is created, and sealed for the developer.")
         ),
     }
     return render(request, "connectors/user_token_request.html", context, status=status)

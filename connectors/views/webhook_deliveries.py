@@ -125,7 +125,7 @@ def delivery(request: HttpRequest, connector_id: UUID, webhook_id: UUID, deliver
     last = webhook_log.list_attempts(delivery)
     tries = [_attempt(number, found) for number, found in enumerate(last, delivery.attempt_count - len(last) + 1)]
     context = {
-        **webhooks.get_frame(webhook, "deliveries", (delivery.event.event_type, "")),
+        **webhooks.get_frame(webhook, "deliveries", delivery.event.event_type),
         "row": _row(delivery, webhook),
         "delivery": delivery,
         "payload": format_json(payload) if payload is not None else "",
@@ -211,7 +211,7 @@ def replay(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpRe
             return redirect("connectors:webhook", connector_id, webhook_id)
     since = form.cleaned_data.get("since") if form.is_bound and form.is_valid() else None
     context = {
-        **webhooks.get_frame(webhook, "deliveries", (_("Replay"), "")),
+        **webhooks.get_frame(webhook, "deliveries", _("Replay")),
         "form": form,
         "since": since,
         "since_value": timezone.localtime(since).strftime("%Y-%m-%dT%H:%M:%S") if since is not None else "",

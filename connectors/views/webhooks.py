@@ -106,14 +106,17 @@ def get_webhook_facts(webhook: Webhook) -> dict[str, Any]:
     }
 
 
-def get_frame(webhook: Webhook, current: str, *below: tuple[str, str]) -> dict[str, Any]:
-    """What the pages of one webhook share; `below` are crumbs of a page below it."""
+def get_frame(webhook: Webhook, current: str, below: str = "") -> dict[str, Any]:
+    """What the pages of one webhook share; `below` is what a page below it is called."""
     connector = webhook.connector
     here = reverse("connectors:webhook", args=[connector.pk, webhook.pk])
     rows = (
         ("deliveries", _("Deliveries"), here),
         ("settings", _("Settings"), reverse("connectors:webhook_settings", args=[connector.pk, webhook.pk])),
     )
+    crumbs = links.connector_crumbs(connector, "webhooks", here=webhook.host)
+    if below:
+        crumbs = [*crumbs[:-1], *links.crumbs((webhook.host, here), (below, ""))]
     return {
         **get_webhook_facts(webhook),
         "connector": connector,
@@ -123,12 +126,7 @@ def get_frame(webhook: Webhook, current: str, *below: tuple[str, str]) -> dict[s
         else None,
         "days": settings.WEBHOOK_DAYS,
         "tabs": [{"label": label, "url": url, "count": None, "current": name == current} for name, label, url in rows],
-        "crumbs": links.connector_crumbs(
-            connector,
-            (_("Webhooks"), reverse("connectors:webhooks", args=[connector.pk])),
-            (webhook.host, here if below else ""),
-            *below,
-        ),
+        "crumbs": crumbs,
     }
 
 
@@ -334,7 +332,7 @@ def change_webhook_state(request: HttpRequest, connector_id: UUID, webhook_id: U
 
 def _get_state_context(webhook: Webhook, change: StateChange) -> dict[str, Any]:
     return {
-        **get_frame(webhook, "settings", (str(change.label), "")),
+        **get_frame(webhook, "settings", str(change.label)),
         "facts": [
             {"label": _("pending deliveries"), "count": webhook.waiting_count},
             {"label": _("buffered deliveries"), "count": webhook.kept_count},
@@ -385,11 +383,7 @@ def register(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     context = {
         "connector": connector,
         "form": form,
-        "crumbs": links.connector_crumbs(
-            connector,
-            (_("Webhooks"), reverse("connectors:webhooks", args=[connector.pk])),
-            (_("Handoffs"), ""),
-        ),
+        "crumbs": links.connector_crumbs(connector, "webhooks", here=_("Handoffs")),
     }
     return render(request, "connectors/webhook_handoffs.html", context, status=400 if form.is_bound else 200)
 
