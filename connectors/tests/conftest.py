@@ -14,7 +14,7 @@ from django.db import DatabaseError
 from django.test import Client
 from pytest_django import Settings
 
-from accounts.models import Notice, User
+from accounts.models import AuditEvent, Notice, User
 from connectors import hooks
 from connectors.hooks import RequiredRole, TokenAccess
 from connectors.models import Bot, Connector, Grant, Webhook
@@ -83,17 +83,18 @@ def patient_counters(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     rate_limit.reset()
 
 
-class _NoAudit:
-    class objects:  # noqa: N801 (stands where a manager stands)
-        @staticmethod
-        def create(**_columns: Any) -> None:
-            raise DatabaseError("the audit trail is full")
-
-
 @pytest.fixture
 def no_audit(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """`no_audit()`: from now on no audit row can be written."""
-    return lambda: monkeypatch.setattr("accounts.audit.record.AuditEvent", _NoAudit)
+
+    def refuse(*_given: Any, **_columns: Any) -> None:
+        raise DatabaseError("the audit trail is full")
+
+    def no_audit() -> None:
+        for name in ("create", "bulk_create"):
+            monkeypatch.setattr(AuditEvent.objects, name, refuse)
+
+    return no_audit
 
 
 @pytest.fixture

@@ -97,14 +97,6 @@ def test_the_files_made_by_the_script_are_those_made_by_the_server(open_page: Op
     leave(page)
 
 
-def test_without_scripts_the_files_come_from_the_server(open_page: OpenPage, developer: User) -> None:
-    page = open_page(user=developer, scripts=False)
-    create(page)
-    name, text = downloaded(page, "Download .env")
-    assert name == "canteen-menu.env"
-    assert f'CONNECTOR_SECRET="{page.get_by_label("Connector secret").input_value()}"' in text
-
-
 @pytest.mark.capability
 def test_done_waits_for_the_tick_and_leaving_early_asks(open_page: OpenPage, developer: User) -> None:
     page = open_page(user=developer)

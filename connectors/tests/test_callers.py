@@ -37,6 +37,14 @@ def token(program: Program) -> str:
     return exchange(program).access_token
 
 
+@pytest.fixture
+def bot_token(program: Program, token: str) -> str:
+    """An access token that acts as a bot of the program's connector."""
+    caller = authentication.get_access_context(token)
+    bot = bots.create(connector=program.connector, name="Helper", picture_url="", by=caller)
+    return bots.access_token(bot_id=str(bot.pk), by=caller).access_token
+
+
 def call(path: str = "/v1/groups", **headers: str) -> authentication.AccessContext:
     return authentication.authenticate(RequestFactory().get(path, headers=headers))
 
@@ -132,15 +140,17 @@ ENDS: dict[str, Callable[[Program, User], Any]] = {
 
 @pytest.mark.postgresql
 @pytest.mark.parametrize("end", ENDS)
-def test_what_ends_a_right_ends_its_tokens_on_the_very_next_call(
-    program: Program, token: str, developer: User, group_admin: User, end: str
+def test_what_ends_a_right_ends_its_tokens_and_those_of_its_bots_on_the_very_next_call(
+    program: Program, token: str, bot_token: str, developer: User, group_admin: User, end: str
 ) -> None:
     connectors.deactivate(connector=program.connector, by=developer)
     assert is_accepted(token), "deactivating leaves tokens alone"
+    assert is_accepted(bot_token)
     ENDS[end](program, group_admin)
-    with pytest.raises(TokenInvalid) as caught:
-        authentication.get_access_context(token)
-    assert str(caught.value) == "Invalid token. Failure reason:Token validation failed due to unknown reason!"
+    for each in (token, bot_token):
+        with pytest.raises(TokenInvalid) as caught:
+            authentication.get_access_context(each)
+        assert str(caught.value) == "Invalid token. Failure reason:Token validation failed due to unknown reason!"
 
 
 def test_the_calls_of_an_organisation_that_has_moved_are_sent_on(token: str) -> None:
@@ -156,11 +166,8 @@ def test_the_calls_of_an_organisation_that_has_moved_are_sent_on(token: str) -> 
 
 
 def test_access_tokens_end_with_a_secret_and_the_other_secret_gives_new_ones(
-    program: Program, token: str, developer: User
+    program: Program, token: str, bot_token: str, developer: User
 ) -> None:
-    caller = authentication.get_access_context(token)
-    bot = bots.create(connector=program.connector, name="Helper", picture_url="", by=caller)
-    bot_token = bots.access_token(bot_id=str(bot.pk), by=caller).access_token
     _other, text = factories.make_secret(program.connector, slot=2)
     secrets.revoke(secret=program.connector.secrets.get(slot=1), by=developer, end_access_tokens=True)
     assert not is_accepted(token)

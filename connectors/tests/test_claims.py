@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -102,10 +103,15 @@ def test_without_a_name_the_longest_waiting_comes_first(program: Program, group_
     assert nothing(claim(program)) == "Nothing waits to be claimed by this connector."
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize(
-    "wrong", [{"applicationSecret": "kzcs_wrong"}, {"applicationId": "0"}, {"applicationSecret": ""}]
+    "wrong",
+    [{"applicationSecret": "kzcs_wrong"}, {"applicationId": "0"}, {"applicationSecret": ""}, {}],
+    ids=["another secret", "another id", "no secret", "a revoked secret"],
 )
 def test_wrong_credentials_open_nothing(program: Program, wrong: dict[str, str], everything: Everything) -> None:
+    if not wrong:
+        secrets.revoke(secret=program.connector.secrets.get(), by=program.connector.owner)
     before = everything()
     said = error(claim(program, **wrong), 401, "Unauthenticated")
     assert said == "Dont have correct applicationId and secret in header!"
@@ -131,28 +137,30 @@ def test_a_look_opens_nothing(program: Program) -> None:
     assert is_waiting(program.handoff)
 
 
-def test_after_the_page_the_program_is_told_who_when_and_from_where(program: Program, developer: User) -> None:
-    handoffs.claim(handoff=program.handoff, by=developer, idempotency_key=new_form_key(), address="192.0.2.7")
-    at = clock.now()
-    for said in (ended(claim(program, {"handoffId": str(program.handoff.pk)})), nothing(claim(program))):
-        assert "Devika Rao already claimed this handoff on" in said
-        assert f"{at:%Y}" in said
-        assert "from 192.0.2.7" in said
-
-
 @pytest.mark.postgresql
-@pytest.mark.parametrize("way", ["refused", "withdrawn", "expired"])
+@pytest.mark.parametrize(
+    ("end", "says"),
+    [
+        ("claimed", r"Devika Rao already claimed this handoff on .* from 192\.0\.2\.7"),
+        ("refused", "refused on"),
+        ("withdrawn", "withdrawn on"),
+        ("expired", "expired on"),
+    ],
+)
 def test_what_has_ended_says_how(
-    program: Program, developer: User, group_admin: User, travel: Callable[..., dt.datetime], way: str
+    program: Program, developer: User, group_admin: User, travel: Callable[..., dt.datetime], end: str, says: str
 ) -> None:
-    if way == "refused":
-        handoffs.refuse(handoff=program.handoff, by=developer)
-    elif way == "withdrawn":
-        grants.revoke(grant=program.grant, by=group_admin)
-    else:
-        travel(days=7)
-    assert f"{way} on" in ended(claim(program, {"handoffId": str(program.handoff.pk)}))
-    assert f"{way} on" in nothing(claim(program))
+    match end:
+        case "claimed":
+            handoffs.claim(handoff=program.handoff, by=developer, idempotency_key=new_form_key(), address="192.0.2.7")
+        case "refused":
+            handoffs.refuse(handoff=program.handoff, by=developer)
+        case "withdrawn":
+            grants.revoke(grant=program.grant, by=group_admin)
+        case "expired":
+            travel(days=7)
+    for said in (ended(claim(program, {"handoffId": str(program.handoff.pk)})), nothing(claim(program))):
+        assert re.search(says, said)
 
 
 @pytest.mark.postgresql
@@ -162,12 +170,6 @@ def test_a_suspended_connector_claims_nothing_until_it_is_resumed(program: Progr
     assert is_waiting(program.handoff)
     connectors.resume(connector=program.connector, by=developer)
     assert claim(program).status_code == 200
-
-
-@pytest.mark.postgresql
-def test_a_revoked_secret_claims_nothing(program: Program, developer: User) -> None:
-    secrets.revoke(secret=program.connector.secrets.get(), by=developer)
-    error(claim(program), 401, "Unauthenticated")
 
 
 def test_an_organisation_that_has_moved_sends_its_programs_on(program: Program) -> None:

@@ -33,11 +33,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("travel", "patient_
 
 
 @pytest.fixture
-def client(developer: User, browser_of: Browser) -> Client:
-    return browser_of(developer)
-
-
-@pytest.fixture
 def program(developer: User, group_admin: User) -> Program:
     return make_program(make_connector(developer, "Shift Planner", permissions=frozenset(Permission)), group_admin)
 
@@ -152,11 +147,11 @@ def test_counts_add_up_by_day_keep_the_last_example_and_are_swept(
     assert not CompatibilityQuirkDay.objects.exists()
 
 
-def test_the_owner_reads_what_and_how_often(client: Client, program: Program) -> None:
+def test_the_owner_reads_what_and_how_often(owner: Client, program: Program) -> None:
     for _ in range(3):
         call(program, "/users/me/")
     usage.flush()
-    text = text_of(client.get(report(program.connector)))
+    text = text_of(owner.get(report(program.connector)))
     assert "No “/v1” in the path in GET /v1/users/me Start every path with “/v1/”. 3" in text
     assert "Trailing slash in the path" in text
     assert "This connector, in the last minute 3 of" in text
@@ -169,7 +164,7 @@ def test_nothing_that_was_sent_is_kept(program: Program) -> None:
     assert "secret" not in str(list(CompatibilityQuirkDay.objects.values()))
 
 
-def test_more_habits_cost_no_more_queries(client: Client, program: Program) -> None:
+def test_more_habits_cost_no_more_queries(owner: Client, program: Program) -> None:
     now = clock.now()
 
     def cost(habits: Iterable[CompatibilityQuirk]) -> int:
@@ -181,6 +176,6 @@ def test_more_habits_cost_no_more_queries(client: Client, program: Program) -> N
             for habit in habits
             for day in (now.date() - dt.timedelta(days=1), now.date() - dt.timedelta(days=2))
         )
-        return count_queries(client, report(program.connector))
+        return count_queries(owner, report(program.connector))
 
     assert cost([CompatibilityQuirk.COMMENTS]) == cost(CompatibilityQuirk)

@@ -24,10 +24,19 @@ TODAY = dt.datetime(2026, 11, 24, 9, tzinfo=dt.UTC)  # the day of the newer key
 HOUR = dt.timedelta(hours=1)
 
 
-def minted(*, refresh_token_id: int = 7, grant_id: UUID = GRANT, expires_at: dt.datetime | None = None) -> str:
-    end = expires_at or clock.now() + dt.timedelta(hours=1)
+def minted(
+    *,
+    refresh_token_id: int = 7,
+    grant_id: UUID = GRANT,
+    expires_at: dt.datetime | None = None,
+    bot_id: UUID | None = None,
+) -> str:
     return token_format.mint_access_token(
-        refresh_token_id=refresh_token_id, grant_id=grant_id, generation=0, expires_at=end
+        refresh_token_id=refresh_token_id,
+        grant_id=grant_id,
+        generation=0,
+        expires_at=expires_at or clock.now() + HOUR,
+        bot_id=bot_id,
     )
 
 
@@ -70,9 +79,8 @@ def test_a_credential_with_one_other_character_has_no_right_checksum(position: i
 
 @given(length=st.integers(0, 69))
 def test_a_credential_that_was_cut_off_is_none(length: int) -> None:
-    assert (
-        token_format.parse(CredentialKind.SECRET, token_format.generate(CredentialKind.SECRET).token[:length]) is None
-    )
+    token = token_format.generate(CredentialKind.SECRET).token
+    assert token_format.parse(CredentialKind.SECRET, token[:length]) is None
 
 
 @pytest.mark.parametrize("kind", list(CredentialKind))
@@ -107,20 +115,27 @@ def test_a_successor_whose_pepper_has_left_the_ring_cannot_be_derived() -> None:
         token_format.derive_successor(token_format.generate(CredentialKind.REFRESH).digest, key_id="gone")
 
 
-@given(refresh_token_id=st.integers(1, 2**63 - 1), grant_id=st.uuids(), seconds=st.integers(-(10**8), 86_400))
-def test_an_access_token_says_what_was_put_into_it(refresh_token_id: int, grant_id: UUID, seconds: int) -> None:
+@given(
+    refresh_token_id=st.integers(1, 2**63 - 1),
+    grant_id=st.uuids(),
+    bot_id=st.none() | st.uuids(),
+    seconds=st.integers(-(10**8), 86_400),
+)
+def test_an_access_token_says_what_was_put_into_it(
+    refresh_token_id: int, grant_id: UUID, bot_id: UUID | None, seconds: int
+) -> None:
     end = clock.now() + dt.timedelta(seconds=seconds)
-    claims = token_format.read_access_token(
-        minted(refresh_token_id=refresh_token_id, grant_id=grant_id, expires_at=end)
-    )
+    token = minted(refresh_token_id=refresh_token_id, grant_id=grant_id, bot_id=bot_id, expires_at=end)
+    assert token_format.PATTERN.fullmatch(token)
+    claims = token_format.read_access_token(token)
     assert claims is not None
-    assert (claims.refresh_token_id, claims.grant_id) == (refresh_token_id, grant_id)
+    assert (claims.refresh_token_id, claims.grant_id, claims.bot_id) == (refresh_token_id, grant_id, bot_id)
     assert clock.epoch_ms(claims.expires_at) == clock.epoch_ms(end)
 
 
-@given(data=st.data())
-def test_an_access_token_cannot_be_altered(data: st.DataObject) -> None:
-    token = minted()
+@given(data=st.data(), bot_id=st.none() | st.uuids())
+def test_an_access_token_cannot_be_altered(data: st.DataObject, bot_id: UUID | None) -> None:
+    token = minted(bot_id=bot_id)
     body = token[:-6]
     position = data.draw(st.integers(5, len(body) - 1))
     character = data.draw(st.sampled_from(string.ascii_letters + string.digits + "-_"))

@@ -266,18 +266,3 @@ def test_an_owner_registers_it_on_the_webhooks_tab(
     assert "Show signing secret" in said
     assert "PUT /v1/webhook" not in said
     assert reverse("connectors:webhook", args=[connector.pk, made.pk]) in browser.get(tab).content.decode()
-
-
-def test_its_log_and_its_deliveries_are_on_the_pages_that_all_webhooks_have(
-    hook: Webhook, told: Program, developer: User, browser_of: Callable[..., Client]
-) -> None:
-    delivery.deliver_due()
-    browser, row = browser_of(developer), hook.deliveries.get()
-    log = reverse("connectors:webhook", args=[hook.connector_id, hook.pk])
-    assert "HandoffWaiting" in browser.get(f"{log}?event=HandoffWaiting").content.decode()
-    assert "No deliveries match." in browser.get(f"{log}?event=HandoffEnded").content.decode()
-    one = browser.get(reverse("connectors:webhook_delivery", args=[hook.connector_id, hook.pk, row.pk]))
-    assert str(told.handoff.pk) in one.content.decode()
-    for verb in ("pause", "delete"):
-        page = browser.get(reverse("connectors:webhook_state", args=[hook.connector_id, hook.pk, verb]))
-        assert page.status_code == 200
