@@ -5,9 +5,9 @@ FROM python:3.12-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /app
 RUN python -m venv /venv
-# With media in a bucket: docker build --build-arg REQUIREMENTS=requirements-s3.txt
+# With media in a bucket: docker build --build-arg REQUIREMENTS=requirements-s3.txt; with traces: requirements-otel.txt
 ARG REQUIREMENTS=requirements.txt
-COPY requirements.txt requirements-s3.txt ./
+COPY requirements*.txt ./
 RUN /venv/bin/pip install --requirement "$REQUIREMENTS"
 COPY . .
 # With nothing configured, settings are those of a sandbox: enough to collect static files. Its keys are not copied.
@@ -22,9 +22,9 @@ COPY --from=build /venv /venv
 COPY --from=build /app /app
 WORKDIR /app
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
-    CONSOLE_DATA_DIR=/data CONSOLE_STATIC_DIR=/app/collected CONSOLE_HOST=0.0.0.0 CONSOLE_PORT=8000
+    CONSOLE_DATA_DIR=/data CONSOLE_STATIC_DIR=/app/collected CONSOLE_HOST=0.0.0.0 CONSOLE_PORT=8000 METRICS_PORT=9464
 USER console
 VOLUME /data
-EXPOSE 8000
+EXPOSE 8000 9464
 # The web process; docker-compose.yml starts workers and beat from the same image.
 CMD ["python", "manage.py", "serve"]

@@ -20,6 +20,7 @@ from typing import Any, Final
 import structlog
 from celery import Celery, signals
 from celery.beat import PersistentScheduler
+from django.conf import settings
 from django.core.cache import cache
 from kombu.exceptions import ChannelError
 from kombu.transport import TRANSPORT_ALIASES, filesystem
@@ -99,6 +100,20 @@ def collect_beat_schedule(sender: Celery, **kwargs: Any) -> None:
 @app.task(name="kaizala_console.heartbeat", soft_time_limit=15, time_limit=20)
 def heartbeat(*, queue: str = "celery", **kwargs: Any) -> None:
     cache.set(_SEEN + queue, clock.now().timestamp(), timeout=None)
+
+
+@signals.worker_ready.connect
+def note_worker(sender: Any, **kwargs: Any) -> None:
+    """A worker that has just started is alive, also before the first heartbeat reaches it."""
+    for queue in sender.app.amqp.queues.consume_from:
+        cache.set(_SEEN + queue, clock.now().timestamp(), timeout=None)
+
+
+@signals.worker_init.connect
+@signals.beat_init.connect
+def log_start(signal: Any, **kwargs: Any) -> None:
+    part = "worker" if signal is signals.worker_init else "beat"
+    logger.info("console.started", part=part, version=settings.VERSION)
 
 
 @signals.worker_init.connect

@@ -72,6 +72,12 @@ def check_metrics_token(env: Environment, token: str) -> None:
         env.problem(f"METRICS_TOKEN is short: take {SHORTEST_METRICS_TOKEN} signs or more. `make keys` prints keys.")
 
 
+def check_tracing(env: Environment, endpoint: str) -> None:
+    """Report traces that nothing can send."""
+    if endpoint and find_spec("opentelemetry") is None:
+        env.problem("OTEL_EXPORTER_OTLP_ENDPOINT needs the packages of requirements-otel.txt.")
+
+
 def get_or_create_key(folder: Path, name: str) -> str:
     """A key of 32 random bytes that is made once and kept in the folder (mode 600); returns `base64,…`.
 

@@ -1,33 +1,43 @@
-"""`/metrics`, in the format of Prometheus, for whoever has `METRICS_TOKEN`. Without that setting there is nothing.
+"""`/metrics`, in the format of Prometheus, and `/healthz`, on a port of their own (`METRICS_PORT`); 0 is none.
 
-Requests are counted by the route that they took, never by the path: no id and no token becomes a label. Each web
-process counts in memory and every few seconds writes what it has to a file of its own; the answer adds the files up.
-Not by prometheus_client's own files for several processes: those are mapped into memory, where a full disk kills.
+Both are answered by threads of the main process of `manage.py serve`, so whatever holds up the web processes. Requests
+are counted by the route that they took, never by the path: no id and no token becomes a label. Each web process counts
+in memory and every few seconds writes what it has to a file of its own, in a folder of this `serve` alone; the answer
+adds the files up. Not by prometheus_client's own files: those are mapped into memory, where a full disk kills.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import secrets
+import shutil
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import structlog
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.db import connection, connections
+from django.http import HttpRequest, HttpResponseBase
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from kaizala_console import queues
+from kaizala_console import health, queues
 from kaizala_console.api.routing import ROUTE
-from kaizala_console.lib import clock
+from kaizala_console.celery import QUEUES
 from kaizala_console.lib.write_behind import WriteBehind
 
+log = structlog.get_logger(__name__)
+FOLDER = "CONSOLE_METRICS_FOLDER"  # in the environment: set by `listening`, for the web processes
 _NOWHERE = "(no route)"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -45,7 +55,7 @@ class MetricsMiddleware:
     """Counts what the web process answers, the wire and the pages alike."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        if not settings.METRICS_TOKEN:
+        if not settings.METRICS_PORT:
             raise MiddlewareNotUsed
         self.get_response = get_response
 
@@ -69,86 +79,107 @@ def _get_route(request: HttpRequest) -> str:
 
 
 class StateCollector(Collector):
-    """What stands in the tables now: the same for every process, so no process counts it."""
+    """What stands in the tables and in the cache now: the same for every process, so no process counts it.
+
+    What cannot be read is left out: `kaizala_ready` says why.
+    """
 
     def collect(self) -> Iterator[Metric]:
-        waiting = GaugeMetricFamily("kaizala_queue_waiting", "Rows that wait for the worker.", labels=["queue"])
-        due = GaugeMetricFamily("kaizala_queue_due", "Of these, the ones that could be done now.", labels=["queue"])
-        late = GaugeMetricFamily("kaizala_queue_late_seconds", "How long the oldest of those waits.", labels=["queue"])
-        for queue in queues.list_queues():
-            waiting.add_metric([queue.name], queue.waiting)
-            due.add_metric([queue.name], queue.due)
-            late.add_metric([queue.name], queue.late_seconds)
-        yield from (waiting, due, late)
-        messages = queues.count_broker_messages()
-        if messages is not None:
-            yield GaugeMetricFamily("kaizala_broker_messages", "Messages that no worker has taken.", value=messages)
-        sent = [task.last_run_at for task in queues.list_beat_schedule() if task.last_run_at]
-        if sent:
-            silent = max(0.0, (clock.now() - max(sent)).total_seconds())
-            yield GaugeMetricFamily("kaizala_timetable_silent_seconds", "Since beat last sent.", value=silent)
-        seen = GaugeMetricFamily(
-            "kaizala_worker_silent_seconds", "Since a worker took a heartbeat from the queue.", labels=["queue"]
+        yield InfoMetricFamily(
+            "kaizala_build", "The console.", value={"version": settings.VERSION, "python": platform.python_version()}
         )
-        for worker in queues.list_workers():
-            if worker["at"] is not None:
-                seen.add_metric([worker["queue"]], max(0.0, (clock.now() - worker["at"]).total_seconds()))
-        yield seen
+        ready = GaugeMetricFamily("kaizala_ready", "What /readyz says of each part: 1 is ok.", labels=["part"])
+        for part, state in health.make_report(health.CHECKS).items():
+            ready.add_metric([part], state == "ok")
+        yield ready
+        for read in (_read_tables, _read_processes, _read_disk, _read_connections):
+            try:
+                families = list(read())
+            except Exception as error:  # noqa: BLE001 - each driver raises errors of its own
+                log.warning("metrics.not_read", part=read.__name__, error=type(error).__name__)
+            else:
+                yield from families
 
 
-@require_safe
-@never_cache
-def metrics(request: HttpRequest) -> HttpResponse:
-    """Everything, as text. 404 without `METRICS_TOKEN`, 401 for who does not bear it."""
-    wanted = settings.METRICS_TOKEN
-    if not wanted:
-        raise Http404
-    scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secrets.compare_digest(token.strip().encode(), wanted.encode()):
-        return HttpResponse(
-            "Send METRICS_TOKEN as a bearer token.\n",
-            status=401,
-            content_type="text/plain; charset=utf-8",
-            headers={"WWW-Authenticate": 'Bearer realm="metrics"'},
+def _read_tables() -> Iterator[Metric]:
+    waiting = GaugeMetricFamily("kaizala_queue_waiting", "Rows that wait for the worker.", labels=["queue"])
+    due = GaugeMetricFamily("kaizala_queue_due", "Of these, the ones that could be done now.", labels=["queue"])
+    late = GaugeMetricFamily("kaizala_queue_late_seconds", "How long the oldest of those waits.", labels=["queue"])
+    for queue in queues.list_queues():
+        waiting.add_metric([queue.name], queue.waiting)
+        due.add_metric([queue.name], queue.due)
+        late.add_metric([queue.name], queue.late_seconds)
+    yield from (waiting, due, late)
+    failed = GaugeMetricFamily("kaizala_failed_last_hour", "Given up within the last hour.", labels=["kind"])
+    for kind, number in queues.count_failures().items():
+        failed.add_metric([kind], number)
+    yield failed
+    revoked = GaugeMetricFamily("kaizala_revoked_last_hour", "Access ended within the last hour.", labels=["event"])
+    for event, number in queues.count_revocations().items():
+        revoked.add_metric([event], number)
+    yield revoked
+
+
+def _read_processes() -> Iterator[Metric]:
+    messages = queues.count_broker_messages()
+    if messages is not None:
+        yield GaugeMetricFamily("kaizala_broker_messages", "Messages that no worker has taken.", value=messages)
+    silent = queues.beat_silent_seconds()
+    if silent is not None:
+        yield GaugeMetricFamily("kaizala_timetable_silent_seconds", "Since beat last sent.", value=silent)
+    seen = GaugeMetricFamily(
+        "kaizala_worker_silent_seconds", "Since a worker took a heartbeat from the queue.", labels=["queue"]
+    )
+    for queue in QUEUES:
+        silent = queues.worker_silent_seconds(queue)
+        if silent is not None:
+            seen.add_metric([queue], silent)
+    yield seen
+
+
+def _read_disk() -> Iterator[Metric]:
+    disk = shutil.disk_usage(settings.DATA_DIR)
+    yield GaugeMetricFamily("kaizala_data_disk_free_bytes", "Free where the data folder is.", value=disk.free)
+    yield GaugeMetricFamily("kaizala_data_disk_bytes", "The size of that disk.", value=disk.total)
+
+
+def _read_connections() -> Iterator[Metric]:
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), current_setting('max_connections')::int FROM pg_stat_activity WHERE datname IS NOT NULL"
         )
-    everything = CollectorRegistry()
-    everything.register(StateCollector())
-    everything.register(SumCollector())
-    return HttpResponse(generate_latest(everything), content_type=CONTENT_TYPE_LATEST)
+        number, most = cursor.fetchone()
+    yield GaugeMetricFamily("kaizala_database_connections", "Open on the server of the database.", value=number)
+    yield GaugeMetricFamily("kaizala_database_connections_max", "As many it takes.", value=most)
 
 
-def write_snapshot(folder: Path) -> None:
+def write_snapshot() -> None:
     """Write what this process has counted to its file, all or nothing. Raises OSError."""
-    draft = folder / f"{os.getpid()}.new"
-    draft.write_bytes(generate_latest(COUNTED))
-    draft.replace(draft.with_suffix(".prom"))
-
-
-def forget_snapshots() -> None:
-    """At a start: processes that are gone have left theirs behind."""
-    for file in settings.METRICS_DIR.glob("*"):
-        file.unlink()
+    if folder := os.environ.get(FOLDER):
+        draft = Path(folder, f"{os.getpid()}.new")
+        draft.write_bytes(generate_latest(COUNTED))
+        draft.replace(draft.with_suffix(".prom"))
 
 
 # A write that fails is logged and tried again; meanwhile the counts stand in memory.
 _snapshots: WriteBehind[str, None] = WriteBehind(
     "metrics",
-    write=lambda _: write_snapshot(settings.METRICS_DIR),
+    write=lambda _: write_snapshot(),
     merge=lambda old, new: None,
     seconds=lambda: settings.USAGE_FLUSH_SECONDS,
 )
 
 
 class SumCollector(Collector):
-    """What this process has counted, and what the others last wrote, added up."""
+    """What the web processes last wrote, added up. One that was replaced still counts."""
 
     def collect(self) -> Iterator[Metric]:
-        own = f"{os.getpid()}.prom"
-        texts = [file.read_text() for file in settings.METRICS_DIR.glob("*.prom") if file.name != own]
         families: dict[str, Metric] = {}
         sums: dict[str, _Sums] = {}
-        for text in (generate_latest(COUNTED).decode(), *texts):
-            for family in text_string_to_metric_families(text):
+        for file in Path(os.environ[FOLDER]).glob("*.prom"):
+            for family in text_string_to_metric_families(file.read_text()):
                 families.setdefault(family.name, family)
                 found = sums.setdefault(family.name, {})
                 for sample in family.samples:
@@ -160,3 +191,94 @@ class SumCollector(Collector):
             for (sample_name, labels), value in sums[name].items():
                 total.add_sample(sample_name, dict(labels), value)
             yield total
+
+
+# The port -----------------------------------------------------------------------------------------------------------
+
+_reading = threading.Lock()  # one answer at a time
+_READING_SECONDS = 8  # less than Prometheus waits
+
+
+class Answer(BaseHTTPRequestHandler):
+    """`/healthz` at once; `/metrics`, for who bears METRICS_TOKEN if there is one."""
+
+    timeout = 10
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        if path == "/healthz":
+            self.say(200, f"ok {settings.VERSION}\n".encode())
+        elif path != "/metrics":
+            self.say(404, b"Here are /healthz and /metrics.\n")
+        elif not self.bears_token():
+            self.say(401, b"Send METRICS_TOKEN as a bearer token.\n")
+        elif not _reading.acquire(timeout=_READING_SECONDS):
+            self.say(503, b"The database or the cache does not answer.\n")
+        else:
+            try:
+                self.say(200, read_everything(), CONTENT_TYPE_LATEST)
+            finally:
+                connections.close_all()
+                _reading.release()
+
+    def bears_token(self) -> bool:
+        scheme, _space, token = self.headers.get("Authorization", "").partition(" ")
+        wanted = settings.METRICS_TOKEN
+        return not wanted or (
+            scheme.lower() == "bearer" and secrets.compare_digest(token.strip().encode(), wanted.encode())
+        )
+
+    def say(self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
+        self.send_response(status)
+        if status == 401:
+            self.send_header("WWW-Authenticate", 'Bearer realm="metrics"')
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        """Nothing: the default writes each request to standard error."""
+
+
+class Server6(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+
+
+def read_everything() -> bytes:
+    everything = CollectorRegistry()
+    everything.register(StateCollector())
+    everything.register(SumCollector())
+    return generate_latest(everything)
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[None]:
+    """Answer on the port while the block runs; with 0 count nothing. Raises OSError when the port cannot be had."""
+    if not port:
+        yield
+        return
+    with TemporaryDirectory(prefix="console-metrics-") as folder:
+        os.environ[FOLDER] = folder
+        _fork_between_answers()
+        with Server6((host, port), Answer) if ":" in host else ThreadingHTTPServer((host, port), Answer) as server:
+            threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+            try:
+                yield
+            finally:
+                server.shutdown()
+
+
+def _fork_between_answers() -> None:
+    """A web process that is started anew must not inherit a lock that a thread of ours holds at that moment."""
+    held: list[bool] = []
+
+    def release() -> None:
+        if held.pop():
+            _reading.release()
+
+    os.register_at_fork(
+        before=lambda: held.append(_reading.acquire(timeout=_READING_SECONDS)),
+        after_in_parent=release,
+        after_in_child=release,
+    )

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from celery import schedules
 from django.conf import settings
-from django.db.models import Count, Min, QuerySet
+from django.db.models import Count, Max, Min, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.functional import Promise
@@ -20,11 +20,25 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 from kombu.exceptions import KombuError, OperationalError
 
+from accounts.audit.events import EventType
 from accounts.models import AuditEvent, Notice, SmsMessage
 from connectors.models import WebhookDelivery
 from groups.models import BulkJob
 from kaizala_console.celery import QUEUES, app, get_last_sent, get_worker_heartbeat
 from kaizala_console.lib import clock
+
+BEAT_SILENT_SECONDS: Final = 300
+WORKER_SILENT_SECONDS: Final = 420  # as long as the longest task may take, and some more
+LATELY: Final = dt.timedelta(hours=1)
+# Why a PIN was not sent, when it was not for its number or its user.
+_OUR_FAULT: Final = ("sms_down", "wrong_key")
+_REVOCATIONS: Final = (
+    EventType.SECRET_REVOKED,
+    EventType.GRANT_REVOKED,
+    EventType.CONNECTOR_SUSPENDED,
+    EventType.LEAK_CONFIRMED,
+    EventType.USER_DEACTIVATED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +125,68 @@ def _interval(schedule: schedules.schedule) -> str:
 def list_workers() -> list[dict[str, Any]]:
     """Each queue of the broker, and when a worker last took a heartbeat from it; None for never."""
     return [{"queue": queue, "at": get_worker_heartbeat(queue)} for queue in QUEUES]
+
+
+def beat_silent_seconds() -> float | None:
+    """Since beat last sent anything; None for never."""
+    sent = [task.last_run_at for task in list_beat_schedule() if task.last_run_at]
+    return max(0.0, (clock.now() - max(sent)).total_seconds()) if sent else None
+
+
+def worker_silent_seconds(queue: str) -> float | None:
+    """Since a worker last took a heartbeat from this queue; None for never."""
+    at = get_worker_heartbeat(queue)
+    return None if at is None else max(0.0, (clock.now() - at).total_seconds())
+
+
+def beat_is_alive() -> bool:
+    silent = beat_silent_seconds()
+    return silent is not None and silent <= BEAT_SILENT_SECONDS
+
+
+def worker_is_alive(queue: str) -> bool:
+    silent = worker_silent_seconds(queue)
+    return silent is not None and silent <= WORKER_SILENT_SECONDS
+
+
+def mails_leave() -> bool:
+    """Whether no mail was given up lately after several tries, or one was sent since."""
+    return _leave(Notice.objects.filter(number=""))
+
+
+def sms_leave() -> bool:
+    """The same of notices by SMS, and of PINs that failed by the gateway or by our keys."""
+    lately = SmsMessage.objects.filter(created_at__gt=clock.now() - LATELY, status=SmsMessage.Status.FAILED)
+    failed = lately.filter(error__in=_OUR_FAULT).aggregate(pk=Max("pk"))["pk"]
+    sent_since = failed is None or SmsMessage.objects.filter(pk__gt=failed, status=SmsMessage.Status.SENT).exists()
+    return sent_since and _leave(Notice.objects.exclude(number=""))
+
+
+def _leave(notices: QuerySet[Notice]) -> bool:
+    # What is refused for its receiver, who has no address any more, is given up at the first try.
+    lately = notices.filter(gave_up_at__gt=clock.now() - LATELY, attempts__gt=1)
+    failed = lately.aggregate(at=Max("gave_up_at"))["at"]
+    return failed is None or notices.filter(sent_at__gt=failed).exists()
+
+
+def count_failures() -> dict[str, int]:
+    """What was given up within the last hour, whoever's fault it was."""
+    since = clock.now() - LATELY
+    notices = Notice.objects.filter(gave_up_at__gt=since)
+    pins = SmsMessage.objects.filter(created_at__gt=since, status=SmsMessage.Status.FAILED)
+    deliveries = WebhookDelivery.objects.filter(finished_at__gt=since, state=WebhookDelivery.State.FAILED)
+    return {
+        "mail": notices.filter(number="").count(),
+        "sms": notices.exclude(number="").count() + pins.count(),
+        "webhook": deliveries.count(),
+    }
+
+
+def count_revocations() -> dict[str, int]:
+    """How often access was ended by hand within the last hour, by the kind of audit event."""
+    lately = AuditEvent.objects.filter(at__gt=clock.now() - LATELY, tag__in=_REVOCATIONS).order_by()
+    found = dict(lately.values_list("tag").annotate(number=Count("pk")))
+    return {tag.value: found.get(tag.value, 0) for tag in _REVOCATIONS}
 
 
 def count_broker_messages() -> int | None:

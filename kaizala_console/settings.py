@@ -176,8 +176,10 @@ USAGE_FLUSH_SECONDS = env.number("USAGE_FLUSH_SECONDS", 5, minimum=1, maximum=30
 USAGE_DAYS = env.number("USAGE_DAYS", 100, minimum=31)  # previews look back 30 days
 SECRET_SILENT_DAYS = env.number("SECRET_SILENT_DAYS", 7, minimum=1)  # then the older of two secrets is safe to remove
 LEAK_REPORTS_PER_ADDRESS_PER_HOUR = env.number("LEAK_REPORTS_PER_ADDRESS_PER_HOUR", 30, minimum=1)
-METRICS_TOKEN = env.secret("METRICS_TOKEN")  # opens /metrics; without it there is none
-METRICS_DIR = configuration.private_folder(DATA_DIR / "metrics")  # what each web process has counted
+METRICS_PORT = env.number(
+    "METRICS_PORT", 0, maximum=65535
+)  # /healthz and /metrics, apart from the web threads; 0: none
+METRICS_TOKEN = env.secret("METRICS_TOKEN")  # when it is set, /metrics asks for it
 configuration.check_metrics_token(env, METRICS_TOKEN)
 THROTTLE_CONNECTOR_PER_MINUTE = env.number("THROTTLE_CONNECTOR_PER_MINUTE", 100, minimum=0)  # 0: no limit
 THROTTLE_TENANT_PER_MINUTE = env.number("THROTTLE_TENANT_PER_MINUTE", 300, minimum=0)
@@ -220,7 +222,7 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
-    "kaizala_console.metrics.MetricsMiddleware",  # without METRICS_TOKEN it is not there
+    "kaizala_console.metrics.MetricsMiddleware",  # without METRICS_PORT it is not there
     "kaizala_console.api.middleware.ApiMiddleware",  # answers the wire itself; what follows is for pages
     "kaizala_console.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -260,6 +262,9 @@ TEMPLATES = [
         },
     }
 ]
+SENTRY_DSN = env.secret("SENTRY_DSN")  # errors are reported there
+OTEL_EXPORTER_OTLP_ENDPOINT = env.url("OTEL_EXPORTER_OTLP_ENDPOINT", schemes=("https", "http"))  # and traces there
+configuration.check_tracing(env, OTEL_EXPORTER_OTLP_ENDPOINT)
 LOG_LEVEL = env.choice("LOG_LEVEL", "warning" if SANDBOX else "info", ("debug", "info", "warning", "error"))
 LOGGING = logging.logging_config(json=not SANDBOX, level=LOG_LEVEL.upper())  # JSON lines in production, without secrets
 
@@ -317,8 +322,7 @@ LANGUAGE_COOKIE_AGE = 400 * 24 * 3600  # browsers keep no cookie longer
 CSRF_FAILURE_VIEW = "kaizala_console.error_pages.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [f"{_BASE.scheme}://{_BASE.netloc}"] if CONSOLE_BASE_URL else []
 SECURE_SSL_REDIRECT = _HTTPS
-# Load balancers and Prometheus ask from inside, without TLS. METRICS_TOKEN opens counts, and nothing else.
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz(/web)?$"]  # load balancers ask from inside, without TLS
 SECURE_HSTS_SECONDS = 365 * 86400 if _HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _HTTPS
 SECURE_HSTS_PRELOAD = env.flag("HSTS_PRELOAD")  # of the whole domain, and hard to take back

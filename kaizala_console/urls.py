@@ -8,14 +8,14 @@ from django.views.generic import RedirectView
 
 from accounts.admin.site import site as operators
 from connectors.views import handoffs
-from kaizala_console import gallery, health, help, metrics, queues
+from kaizala_console import gallery, health, help, queues
 from kaizala_console.dashboard import activity, home, search
 from kaizala_console.dashboard.pending_actions import list_requests
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
-    path("metrics", metrics.metrics, name="metrics"),
+    path("readyz/web", health.readyz, {"part": "web"}, name="readyz_web"),
     path("operators/queues/", operators.admin_view(queues.queues_page), name="operators_queues"),
     path("operators/", operators.urls),
     path("language/", include("django.conf.urls.i18n")),

@@ -128,7 +128,7 @@ def with_the_quick_exchange(inner: Application) -> Application:
         body = quick_exchange.answer(environ)
         if body is None:
             return inner(environ, start_response)
-        if settings.METRICS_TOKEN:
+        if settings.METRICS_PORT:
             metrics.count_request(token_exchange.PATH, "GET", 200, time.perf_counter() - began)
         own = ("X-Request-ID", request_context.read_request_id(environ)), ("Content-Length", str(len(body)))
         start_response("200 OK", [*headers[scheme], *own])

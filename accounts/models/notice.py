@@ -52,6 +52,7 @@ class Notice(models.Model):
                 name="notice_waiting",
             ),
             models.Index(fields=["user", "-created_at"], name="notice_by_user"),
+            models.Index(fields=["gave_up_at"], condition=models.Q(gave_up_at__isnull=False), name="notice_given_up"),
         ]
         constraints = [
             models.CheckConstraint(

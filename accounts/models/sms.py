@@ -70,6 +70,7 @@ class SmsMessage(models.Model):
             models.Index(
                 fields=["next_attempt_at"], condition=models.Q(next_attempt_at__isnull=False), name="sms_waiting"
             ),
+            models.Index(fields=["created_at"], condition=models.Q(status="failed"), name="sms_failed"),
             models.Index(fields=["user", "-created_at"], name="sms_by_user"),
             models.Index(fields=["client_address", "-created_at"], name="sms_by_address"),
             models.Index(fields=["country_prefix", "-created_at"], name="sms_by_prefix"),

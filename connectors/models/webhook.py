@@ -334,6 +334,7 @@ class WebhookDelivery(models.Model):
                 condition=models.Q(state="waiting"),
                 name="webhook_delivery_due",
             ),
+            models.Index(fields=["finished_at"], condition=models.Q(state="failed"), name="webhook_delivery_failed"),
             models.Index(fields=["webhook", "state", "-id"], name="webhook_delivery_by_state"),
             models.Index(fields=["webhook", "event_type", "-id"], name="webhook_delivery_by_type"),
         ]

@@ -7,7 +7,7 @@ A_FILE = "gives a file"
 A_PROGRAM = "for programs and monitoring"
 LEADS_ON = "leads on at once"
 NOT_PAGES: dict[str, str] = {
-    **dict.fromkeys(("healthz", "readyz", "metrics"), A_PROGRAM),
+    **dict.fromkeys(("healthz", "readyz", "readyz_web"), A_PROGRAM),
     **dict.fromkeys(("set_language",), LEADS_ON),
     **dict.fromkeys(("connectors:usage_export", "connectors:organisation_usage_export"), A_FILE),
     **dict.fromkeys(("connectors:logo_file", "connectors:explorer_document"), A_FILE),

@@ -80,9 +80,9 @@ def request(first: str, *headers: str, body: str = "", host: str = "localhost") 
     return "\r\n".join([*lines, "", body])
 
 
-def said_to(port: int, text: str) -> str:
+def said_to(port: int, text: str, seconds: float = 20) -> str:
     """All that comes back until the server closes."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
         connection.sendall(text.encode("latin-1"))
         return rest_of(connection)
 

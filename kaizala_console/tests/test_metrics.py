@@ -1,53 +1,86 @@
-"""/metrics: for who bears the token; routes and never paths; what waits for the worker."""
+"""The port of the metrics: for who bears the token; routes and never paths; what waits for the worker."""
 
 from __future__ import annotations
 
 import datetime as dt
+import http.client
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.exceptions import MiddlewareNotUsed
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from accounts.admin.site import site as operators
+from accounts.audit.events import EventType
+from accounts.audit.record import SYSTEM, record
 from accounts.models import Notice, User
 from connectors.tests.factories import Program, make_connector, make_program
-from kaizala_console import metrics, queues
+from kaizala_console import health, metrics, queues
+from kaizala_console import settings as production_settings
 from kaizala_console.lib import clock
+from kaizala_console.tests.ports import free_port
 
 TOKEN = "a-metrics-token-of-the-tests-only-0123456789"
 
 
 @pytest.fixture
-def watched(settings: Settings, tmp_path: Path) -> None:
-    """A console with METRICS_TOKEN."""
-    settings.METRICS_TOKEN = TOKEN
-    settings.METRICS_DIR = tmp_path
+def watched(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A console that counts."""
+    settings.METRICS_PORT = 9464
+    monkeypatch.setenv(metrics.FOLDER, str(tmp_path))
 
 
-def read(token: str = TOKEN) -> str:
-    answer = Client().get("/metrics", headers={"Authorization": f"Bearer {token}"})
-    assert answer.status_code == 200, answer.content
-    return answer.content.decode()
+def read() -> str:
+    metrics.write_snapshot()
+    return metrics.read_everything().decode()
 
 
-def test_without_the_setting_there_is_nothing(client: Client, db: None) -> None:
-    assert client.get("/metrics", headers={"Authorization": "Bearer "}).status_code == 404
+@pytest.fixture
+def port(watched: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A real one, without the threads' own connections to the database."""
+    monkeypatch.setattr(metrics, "read_everything", lambda: b"kaizala_")
+    monkeypatch.setattr(metrics, "_fork_between_answers", lambda: None)
+    port = free_port()
+    with metrics.listening("127.0.0.1", port):
+        yield port
+
+
+def ask(port: int, path: str, header: str = "") -> tuple[int, bytes]:
+    call = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    call.request("GET", path, headers={"Authorization": header} if header else {})
+    answer = call.getresponse()
+    return answer.status, answer.read()
+
+
+def test_without_the_port_nothing_is_counted() -> None:
     with pytest.raises(MiddlewareNotUsed):
         metrics.MetricsMiddleware(lambda request: HttpResponse())
+    with metrics.listening("127.0.0.1", 0):
+        assert metrics.FOLDER not in os.environ
 
 
-@pytest.mark.usefixtures("watched", "db")
 @pytest.mark.parametrize("header", ["", "Bearer", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer \u00fc"])
-def test_nobody_reads_them_without_the_token(client: Client, header: str) -> None:
-    answer = client.get("/metrics", headers={"Authorization": header} if header else {})
-    assert answer.status_code == 401
-    assert b"kaizala_" not in answer.content
+def test_where_there_is_a_token_nobody_reads_without_it(port: int, settings: Settings, header: str) -> None:
+    assert ask(port, "/metrics", header) == (200, b"kaizala_")
+    settings.METRICS_TOKEN = TOKEN
+    status, body = ask(port, "/metrics", header)
+    assert (status, b"kaizala_" in body) == (401, False)
+    assert ask(port, "/metrics", f"Bearer {TOKEN}") == (200, b"kaizala_")
+
+
+def test_what_hangs_holds_up_no_sign_of_life(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "_READING_SECONDS", 0.1)
+    with metrics._reading:
+        assert ask(port, "/metrics")[0] == 503
+        assert ask(port, "/healthz") == (200, f"ok {production_settings.VERSION}\n".encode())
+    assert ask(port, "/console/")[0] == 404
 
 
 @pytest.mark.usefixtures("watched")
@@ -70,39 +103,33 @@ def counted(text: str, line: str) -> float:
 
 
 @pytest.mark.usefixtures("watched", "db")
-def test_what_the_other_processes_wrote_is_added(tmp_path: Path) -> None:
+def test_what_the_web_processes_wrote_is_added(tmp_path: Path) -> None:
     Client().get("/nowhere/at-all")
-    metrics.write_snapshot(tmp_path)
-    (own,) = tmp_path.iterdir()
-    assert own.name == f"{os.getpid()}.prom"
     requests, seconds = 'kaizala_requests_total{method="GET",route="(no route)"', "kaizala_request_seconds_count{"
     alone = read()
+    (own,) = tmp_path.iterdir()
     (tmp_path / "1.prom").write_bytes(own.read_bytes())
     (tmp_path / "2.prom").write_bytes(own.read_bytes())
     (tmp_path / "3.new").write_text("half a line, of a process that was kil")
     together = read()
     assert counted(together, requests) == 3 * counted(alone, requests) > 0
-    assert counted(together, seconds) > 2 * counted(alone, seconds) > 0
-    metrics.forget_snapshots()
-    assert list(tmp_path.iterdir()) == []
-    assert counted(read(), requests) == counted(alone, requests)
+    assert counted(together, seconds) == 3 * counted(alone, seconds) > 0
 
 
 @pytest.mark.usefixtures("watched", "db")
 def test_on_a_full_disk_nothing_is_lost_but_the_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    metrics.write_snapshot(tmp_path)
-    before = (tmp_path / f"{os.getpid()}.prom").read_bytes()
+    before = read()
 
     def is_full(path: Path, data: bytes) -> int:
         path.open("wb").close()
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", is_full)
-    Client().get("/healthz")
+    Client().get("/nowhere/at-all")
     with pytest.raises(OSError, match="No space left"):  # the buffer logs it, and tries again
-        metrics.write_snapshot(tmp_path)
-    assert (tmp_path / f"{os.getpid()}.prom").read_bytes() == before
-    assert 'route="healthz"' in read()
+        metrics.write_snapshot()
+    line = "kaizala_requests_total{"
+    assert counted(metrics.read_everything().decode(), line) == counted(before, line)
 
 
 @pytest.mark.usefixtures("watched")
@@ -113,6 +140,34 @@ def test_what_waits_and_since_when(developer: User) -> None:
     assert 'kaizala_queue_waiting{queue="notices"} 1.0' in text
     late = next(line for line in text.splitlines() if line.startswith('kaizala_queue_late_seconds{queue="notices"}'))
     assert 299 < float(late.split()[-1]) < 360
+
+
+@pytest.mark.usefixtures("watched")
+def test_which_version_what_is_ready_what_failed_and_what_was_revoked(developer: User) -> None:
+    Notice.objects.create(user=developer, template="x", key="k", next_attempt_at=None, gave_up_at=clock.now())
+    record(EventType.GRANT_REVOKED, by=SYSTEM, subject=developer, organisation=developer.organisation)
+    text = read()
+    assert re.search(
+        rf'^kaizala_build_info{{python="3[^"]*",version="{production_settings.VERSION}"}} 1.0$', text, re.M
+    )
+    for part in health.CHECKS:
+        assert f'kaizala_ready{{part="{part}"}} ' in text
+    assert 'kaizala_failed_last_hour{kind="mail"} 1.0' in text
+    assert 'kaizala_failed_last_hour{kind="webhook"} 0.0' in text
+    assert 'kaizala_revoked_last_hour{event="grant:access:revoked"} 1.0' in text
+
+
+@pytest.mark.usefixtures("watched", "db")
+def test_when_the_database_does_not_answer_the_rest_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> None:
+        raise OperationalError("could not connect to db.example.com as console")
+
+    monkeypatch.setattr(queues, "list_queues", fails)
+    monkeypatch.setitem(health.CHECKS, "database", fails)
+    text = read()
+    assert 'kaizala_ready{part="database"} 0.0' in text
+    assert "kaizala_data_disk_free_bytes" in text
+    assert "kaizala_queue_waiting" not in text
 
 
 def test_every_queue_is_read_in_two_statements(db: None, django_assert_num_queries: Callable[..., Any]) -> None:

@@ -23,6 +23,7 @@ from kaizala_console.tests.test_processes import eventually, is_alive
 
 pytestmark = [pytest.mark.once, pytest.mark.django_db]  # or there is no database to begin with (migrated.py)
 TOKEN = "a-metrics-token-of-the-tests-only-0123456789"
+METRICS_PORT = free_port()
 REPORT = '{"credential": "nonsense"}'
 
 
@@ -34,6 +35,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> I
         TRUSTED_PROXIES="127.0.0.1/32",
         CONSOLE_BASE_URL="https://localhost",
         LEAK_REPORTS_PER_ADDRESS_PER_HOUR="1",
+        METRICS_PORT=str(METRICS_PORT),
         METRICS_TOKEN=TOKEN,
         USAGE_FLUSH_SECONDS="1",
     ) as server:
@@ -53,7 +55,7 @@ def fields(answer: str) -> dict[str, str]:
 
 
 def test_all_that_pages_need_is_there_after_migrate_and_serve(served: Served) -> None:
-    ready = fields(said_to(served.port, request("GET /readyz")))
+    ready = fields(said_to(served.port, request("GET /readyz/web")))
     assert set(ready.values()) == {"ok"}, ready
     page = said_to(served.port, request("GET /accounts/login/", BY_TLS))
     assert status(page) == 200
@@ -104,11 +106,29 @@ def test_credentials_without_tls_are_refused(served: Served, headers: tuple[str,
     assert "location: https://localhost/" in page.lower()
 
 
-def test_metrics_are_read_from_inside_without_tls_by_who_has_the_token(served: Served) -> None:
-    assert status(said_to(served.port, request("GET /metrics"))) == 401
+def test_metrics_have_a_port_of_their_own(served: Served) -> None:
+    def counted() -> bool:
+        text = said_to(METRICS_PORT, request("GET /metrics", f"Authorization: Bearer {TOKEN}"))
+        return 'kaizala_requests_total{method="GET",route="v1/users/me",status="401"} ' in text
+
+    assert status(said_to(METRICS_PORT, request("GET /metrics"))) == 401
+    assert status(said_to(served.port, request("GET /metrics", BY_TLS))) == 404
     said_to(served.port, request("GET /v1/users/me", BY_TLS))
-    text = said_to(served.port, request("GET /metrics", f"Authorization: Bearer {TOKEN}"))
-    assert 'kaizala_requests_total{method="GET",route="v1/users/me",status="401"} ' in text
+    assert eventually(counted, seconds=20)
+    ended = started(served.folder, "serve", CONSOLE_PORT=str(free_port()), METRICS_PORT=str(METRICS_PORT))
+    assert f"or choose another: METRICS_PORT={METRICS_PORT + 1}" in ended.stdout
+
+
+def test_when_all_web_processes_hang_there_is_a_sign_of_life(served: Served) -> None:
+    (worker,) = children_of(served.process.pid)
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        with pytest.raises(TimeoutError):
+            said_to(served.port, request("GET /healthz"), seconds=1)
+        assert status(said_to(METRICS_PORT, request("GET /healthz"))) == 200
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    assert eventually(lambda: answers(served.port), seconds=20)
 
 
 @pytest.mark.parametrize(

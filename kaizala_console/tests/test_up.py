@@ -98,7 +98,7 @@ def test_it_starts_answers_keeps_a_second_one_away_and_leaves_nothing_behind(up:
     assert f"http://127.0.0.1:{port}/" in welcome
     assert "/sandbox/sms" in welcome
     assert "Devika Rao" in welcome
-    assert status_of(port, "/readyz") == 200
+    assert eventually(lambda: status_of(port, "/readyz") == 200, seconds=60), "worker and beat are at work too"
     assert status_of(port, "/v1/users/me") == 401
 
     second = up(CONSOLE_PORT=str(port))

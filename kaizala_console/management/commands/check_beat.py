@@ -14,7 +14,9 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--within", type=int, default=300, metavar="SECONDS", help="how lately (300)")
+        parser.add_argument(
+            "--within", type=int, default=queues.BEAT_SILENT_SECONDS, metavar="SECONDS", help="how lately (300)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         sent = [entry.last_run_at for entry in queues.list_beat_schedule() if entry.last_run_at]

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from kaizala_console import celery
+from kaizala_console import celery, queues
 from kaizala_console.celery import QUEUES
 from kaizala_console.lib import clock
 
@@ -19,8 +19,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("queue", choices=QUEUES)
-        # As long as the longest task may take, and some more.
-        parser.add_argument("--within", type=int, default=420, metavar="SECONDS", help="how lately (420)")
+        parser.add_argument(
+            "--within", type=int, default=queues.WORKER_SILENT_SECONDS, metavar="SECONDS", help="how lately (420)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         queue = options["queue"]

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
@@ -20,6 +21,7 @@ from granian.log import LogLevels
 from kaizala_console import metrics, static_files
 from kaizala_console.processes import follow_parent
 
+logger = structlog.get_logger(__name__)
 STOP_SECONDS = 15  # requests in flight have so long when the end is asked for
 IDLE_SECONDS = 600  # a thread that ends takes its connection to the database along
 HEAD_SECONDS = 60  # for the head of a request to arrive
@@ -30,12 +32,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         refuse_a_busy_port(settings.CONSOLE_HOST, settings.CONSOLE_PORT)
+        if settings.METRICS_PORT:
+            refuse_a_busy_port(settings.CONSOLE_HOST, settings.METRICS_PORT, "METRICS_PORT")
         static_files.collect_if_missing()
-        metrics.forget_snapshots()
         if not settings.REDIS_URL:
             call_command("createcachetable", verbosity=0)
         connections.close_all()  # the web processes are forked, and open their own
-        Granian(
+        logger.info("console.started", part="web", version=settings.VERSION)
+        server = Granian(
             "kaizala_console.wsgi:application",
             address=settings.CONSOLE_HOST,
             port=settings.CONSOLE_PORT,
@@ -50,7 +54,9 @@ class Command(BaseCommand):
             workers_kill_timeout=STOP_SECONDS,
             log_level=LogLevels.error,
             log_dictconfig=settings.LOGGING | {"loggers": settings.LOGGING["loggers"] | {"_granian": {}}},
-        ).serve(target_loader=load, wrap_loader=False)
+        )
+        with metrics.listening(settings.CONSOLE_HOST, settings.METRICS_PORT):
+            server.serve(target_loader=load, wrap_loader=False)
 
 
 def load() -> Callable[..., Any]:
@@ -62,7 +68,7 @@ def load() -> Callable[..., Any]:
     return application
 
 
-def refuse_a_busy_port(host: str, port: int) -> None:
+def refuse_a_busy_port(host: str, port: int, name: str = "CONSOLE_PORT") -> None:
     """Raise CommandError when the address cannot be had: servers of one user would share the port without a word."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -71,5 +77,5 @@ def refuse_a_busy_port(host: str, port: int) -> None:
         except OSError as error:
             raise CommandError(
                 f"{host}:{port} cannot be used: {os.strerror(error.errno or 0).lower()}. "
-                f"Stop what uses it, or choose another: CONSOLE_PORT={port + 1}"
+                f"Stop what uses it, or choose another: {name}={port + 1}"
             ) from error

@@ -104,11 +104,11 @@ def single_instance(path: Path) -> Iterator[None]:
 
 
 def answers(host: str, port: int) -> bool:
-    """Whether /readyz says that all is in order."""
+    """Whether the web processes say that they can do their work."""
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     call = http.client.HTTPConnection(reachable, port, timeout=5)
     try:
-        call.request("GET", "/readyz")
+        call.request("GET", "/readyz/web")
         return call.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
