@@ -38,8 +38,9 @@ def serving(folder: Path, **variables: str) -> Iterator[Served]:
         "CONSOLE_PORT": str(port),
         "CONSOLE_WORKERS": "1",
     }
-    migrated.put_into(folder)
-    if not (folder / "console.sqlite3").exists():  # the tests are on PostgreSQL
+    if not (database := folder / "console.sqlite3").exists():
+        migrated.put_into(folder)
+    if not database.exists() and "DATABASE_URL" not in variables:  # the tests are on PostgreSQL
         subprocess.run([sys.executable, "manage.py", "migrate"], cwd=ROOT, env=environment, check=True, timeout=240)
     process = subprocess.Popen(
         [sys.executable, "manage.py", "serve"],
