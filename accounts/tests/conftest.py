@@ -20,6 +20,7 @@ from accounts.tests.office365_server import Office365
 from accounts.tests.pins import Prove
 from accounts.tests.twilio_server import FakeTwilio
 from kaizala_console.dashboard.pending_actions import Waiting
+from kaizala_console.lib.tests.cast import BrowserOf
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def app(operator: User) -> AuthenticatorApp:
 
 
 @pytest.fixture
-def desk(operator: User, app: AuthenticatorApp, browser_of: Callable[..., Client]) -> Client:
+def desk(operator: User, app: AuthenticatorApp, browser_of: BrowserOf) -> Client:
     """An operator's browser that has passed the second factor."""
     browser = browser_of(operator)
     assert browser.post("/operators/second-factor/", {"pin": code_of(app)}).status_code == 302

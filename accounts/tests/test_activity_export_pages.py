@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,9 +18,9 @@ from accounts.audit.record import record
 from accounts.models import AuditEvent, User
 from kaizala_console.dashboard import activity
 from kaizala_console.lib import ids
+from kaizala_console.lib.tests.cast import BrowserOf
 
 pytestmark = pytest.mark.django_db(transaction=True)
-Browser = Callable[..., Client]
 
 
 def act(user: User, number: int = 1, *, is_chained: bool = True, **columns: Any) -> None:
@@ -48,7 +47,7 @@ def lines(response: Any) -> list[str]:
 
 
 def test_json_lines_hold_the_chain_and_verify_without_the_console(
-    browser_of: Browser, organisation_admin: User, monkeypatch: pytest.MonkeyPatch
+    browser_of: BrowserOf, organisation_admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(activity, "SLICE", 3)
     act(organisation_admin, 7)
@@ -61,7 +60,7 @@ def test_json_lines_hold_the_chain_and_verify_without_the_console(
 
 
 def test_acts_that_overlapped_leave_in_the_order_of_the_chain(
-    browser_of: Browser, organisation_admin: User, monkeypatch: pytest.MonkeyPatch
+    browser_of: BrowserOf, organisation_admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A long act gets its key early and its place late: what is whole must not look as if somebody had moved it."""
     monkeypatch.setattr(activity, "SLICE", 2)
@@ -78,7 +77,7 @@ def test_acts_that_overlapped_leave_in_the_order_of_the_chain(
 
 
 def test_what_is_not_chained_yet_comes_last_and_without_a_place(
-    browser_of: Browser, organisation_admin: User, monkeypatch: pytest.MonkeyPatch
+    browser_of: BrowserOf, organisation_admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(activity, "SLICE", 2)
     act(organisation_admin, 2)
@@ -93,7 +92,7 @@ def test_what_is_not_chained_yet_comes_last_and_without_a_place(
 
 @pytest.mark.parametrize("when", ["on the way", "at the end of the chain"])
 def test_what_the_worker_chains_while_the_file_is_written_is_in_it_once(
-    browser_of: Browser, organisation_admin: User, monkeypatch: pytest.MonkeyPatch, when: str
+    browser_of: BrowserOf, organisation_admin: User, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     act(organisation_admin, 2)
     act(organisation_admin, 2, is_chained=False)
@@ -111,7 +110,7 @@ def test_what_the_worker_chains_while_the_file_is_written_is_in_it_once(
     assert canonical.verify_lines(found) == ([], "")
 
 
-def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(browser_of: Browser, member: User) -> None:
+def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(browser_of: BrowserOf, member: User) -> None:
     User.objects.filter(pk=member.pk).update(name="=HYPERLINK(1)")
     member.refresh_from_db()
     act(member)
@@ -122,7 +121,7 @@ def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(browser_of: Browse
     assert rows[0]["what happened"].endswith(".")
 
 
-def test_only_what_one_may_read_leaves(browser_of: Browser, member: User, stranger: User, outsider: User) -> None:
+def test_only_what_one_may_read_leaves(browser_of: BrowserOf, member: User, stranger: User, outsider: User) -> None:
     act(stranger)
     act(outsider)
     act(member)
@@ -130,7 +129,7 @@ def test_only_what_one_may_read_leaves(browser_of: Browser, member: User, strang
     assert actors == {str(member.pk)}
 
 
-def test_the_filters_of_the_page_apply(browser_of: Browser, organisation_admin: User) -> None:
+def test_the_filters_of_the_page_apply(browser_of: BrowserOf, organisation_admin: User) -> None:
     connector_id, group_id = ids.new_id(), ids.new_id()
     act(organisation_admin, connector_id=connector_id)
     act(organisation_admin, group_id=group_id)
@@ -142,13 +141,13 @@ def test_the_filters_of_the_page_apply(browser_of: Browser, organisation_admin: 
     assert lines(export(browser, "jsonl", q="nobody of this name")) == []
 
 
-def test_the_export_is_written_down_with_its_filters(browser_of: Browser, organisation_admin: User) -> None:
+def test_the_export_is_written_down_with_its_filters(browser_of: BrowserOf, organisation_admin: User) -> None:
     export(browser_of(organisation_admin), "csv", q="Devika")
     event = AuditEvent.objects.get(tag=EventType.AUDIT_EXPORTED)
     assert event.after == {"format": "csv", "filters": {"q": "Devika"}}
 
 
-def test_a_get_and_an_unknown_format_export_nothing(browser_of: Browser, member: User) -> None:
+def test_a_get_and_an_unknown_format_export_nothing(browser_of: BrowserOf, member: User) -> None:
     browser = browser_of(member)
     assert browser.get(reverse("activity_export")).status_code == 405
     assert export(browser, "exe").status_code == 302

@@ -6,7 +6,7 @@ import ast
 import datetime as dt
 import html
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from accounts.views.timeline import EVENT_CATEGORIES
 from kaizala_console.dashboard import activity
 from kaizala_console.dashboard.activity import build_condition
 from kaizala_console.lib import clock, ids
+from kaizala_console.lib.tests.cast import BrowserOf
 
 ACTIVITY = "/console/activity/"
 
@@ -51,7 +52,7 @@ def happened(by: User, tag: EventType = EventType.SIGNED_IN, **fields: Any) -> A
 
 
 def test_a_person_sees_what_they_did_and_not_what_others_did(
-    member: User, stranger: User, browser_of: Callable[..., Client]
+    member: User, stranger: User, browser_of: BrowserOf
 ) -> None:
     happened(member)
     happened(stranger)
@@ -61,7 +62,7 @@ def test_a_person_sees_what_they_did_and_not_what_others_did(
 
 
 def test_an_organisation_admin_sees_all_of_the_organisation_and_nothing_else(
-    member: User, organisation_admin: User, outsider: User, browser_of: Callable[..., Client]
+    member: User, organisation_admin: User, outsider: User, browser_of: BrowserOf
 ) -> None:
     happened(member)
     happened(outsider)
@@ -71,13 +72,13 @@ def test_an_organisation_admin_sees_all_of_the_organisation_and_nothing_else(
 
 
 def test_an_admin_does_not_see_what_carries_no_organisation(
-    member: User, organisation_admin: User, browser_of: Callable[..., Client]
+    member: User, organisation_admin: User, browser_of: BrowserOf
 ) -> None:
     happened(member, organisation=None)
     assert "Meera Nair" not in words(browser_of(organisation_admin).get(ACTIVITY))
 
 
-def test_filters_stand_in_the_address_and_can_be_taken_away(member: User, browser_of: Callable[..., Client]) -> None:
+def test_filters_stand_in_the_address_and_can_be_taken_away(member: User, browser_of: BrowserOf) -> None:
     happened(member)
     happened(member, EventType.CONNECTOR_CREATED, subject_name="Courier bot")
     answer = browser_of(member).get(ACTIVITY, {"what": "connectors", "q": "courier"})
@@ -91,7 +92,7 @@ def test_filters_stand_in_the_address_and_can_be_taken_away(member: User, browse
 
 @pytest.mark.parametrize("mark", ["forged", "-1", "0", "9" * 40, "1.5", ""])
 def test_a_page_mark_that_makes_no_sense_leads_to_the_first_page(
-    member: User, browser_of: Callable[..., Client], mark: str
+    member: User, browser_of: BrowserOf, mark: str
 ) -> None:
     happened(member)
     for direction in ("before", "after"):
@@ -100,16 +101,14 @@ def test_a_page_mark_that_makes_no_sense_leads_to_the_first_page(
 
 
 def test_a_page_mark_shows_nothing_that_the_page_itself_would_not(
-    member: User, stranger: User, browser_of: Callable[..., Client]
+    member: User, stranger: User, browser_of: BrowserOf
 ) -> None:
     event = happened(stranger)
     for mark in ({"before": event.pk + 1}, {"after": event.pk - 1}):
         assert "Sunil Verma" not in words(browser_of(member).get(ACTIVITY, mark))
 
 
-def test_pages_neither_repeat_nor_skip(
-    member: User, browser_of: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pages_neither_repeat_nor_skip(member: User, browser_of: BrowserOf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activity, "PAGE_SIZE", 3)
     for number in range(7):
         happened(member, EventType.CONNECTOR_CREATED, subject_name=f"bot {number}")
@@ -130,7 +129,7 @@ def test_pages_neither_repeat_nor_skip(
 
 
 @pytest.mark.usefixtures("alone")
-def test_fifty_rows_cost_no_more_queries_than_one(member: User, browser_of: Callable[..., Client]) -> None:
+def test_fifty_rows_cost_no_more_queries_than_one(member: User, browser_of: BrowserOf) -> None:
     browser = browser_of(member)
     happened(member)
     browser.get(ACTIVITY)  # the first visit of a process also fills caches
@@ -149,9 +148,7 @@ def test_fifty_rows_cost_no_more_queries_than_one(member: User, browser_of: Call
     [{"since": "yesterday"}, {"what": "nonsense"}, {"until": "9999-12-31"}, {"since": "0001-01-01"}, {"q": "x" * 500},
      {"q": "\x00"}, {"q": "%' OR 1=1 --"}, {"mine": "on", "what": ""}],
 )  # fmt: skip
-def test_filters_that_make_no_sense_are_no_error(
-    member: User, browser_of: Callable[..., Client], query: dict[str, str]
-) -> None:
+def test_filters_that_make_no_sense_are_no_error(member: User, browser_of: BrowserOf, query: dict[str, str]) -> None:
     assert browser_of(member).get(ACTIVITY, query).status_code == 200
 
 
@@ -241,15 +238,12 @@ def test_each_kind_has_its_tags() -> None:
     assert sorted(tag for kind in EVENT_CATEGORIES.values() for tag in kind.tags()) == sorted(EventType)
 
 
-Browser = Callable[..., Client]
-
-
 def of(event: AuditEvent) -> str:
     return f"{ACTIVITY}{event.pk}/"
 
 
 @pytest.mark.django_db
-def test_each_event_of_the_list_leads_to_its_own_page(member: User, browser_of: Browser) -> None:
+def test_each_event_of_the_list_leads_to_its_own_page(member: User, browser_of: BrowserOf) -> None:
     group_id = ids.new_id()
     event = happened(
         member,
@@ -273,7 +267,7 @@ def test_each_event_of_the_list_leads_to_its_own_page(member: User, browser_of: 
 
 
 @pytest.mark.django_db
-def test_the_page_of_an_event_has_it_as_json_too(member: User, browser_of: Browser) -> None:
+def test_the_page_of_an_event_has_it_as_json_too(member: User, browser_of: BrowserOf) -> None:
     event = happened(member, after={"permissions": ["groupinfo"]}, request_id="req-1")
     page = html.unescape(browser_of(member).get(of(event)).content.decode())
     assert json.loads(page.partition('tabindex="0">')[2].partition("</pre>")[0]) == {
@@ -286,7 +280,7 @@ def test_the_page_of_an_event_has_it_as_json_too(member: User, browser_of: Brows
 
 
 @pytest.mark.django_db
-def test_a_reader_of_hindi_reads_in_hindi_what_an_event_tells(member: User, browser_of: Browser) -> None:
+def test_a_reader_of_hindi_reads_in_hindi_what_an_event_tells(member: User, browser_of: BrowserOf) -> None:
     told = {"permissions": ["textmessage", "media"], "ends_at": None, "connector": "Depot", "purpose": "verify"}
     event = happened(member, after=told)
     browser = browser_of(member)
@@ -296,7 +290,7 @@ def test_a_reader_of_hindi_reads_in_hindi_what_an_event_tells(member: User, brow
 
 @pytest.mark.django_db
 def test_an_event_that_one_may_not_read_is_as_one_that_is_not_there(
-    member: User, stranger: User, outsider: User, browser_of: Browser
+    member: User, stranger: User, outsider: User, browser_of: BrowserOf
 ) -> None:
     event = happened(member)
     for who in (stranger, outsider):
@@ -310,7 +304,7 @@ def test_an_event_that_one_may_not_read_is_as_one_that_is_not_there(
 
 @pytest.mark.django_db
 def test_an_organisation_admin_reads_it_and_an_old_name_is_shown_as_it_is(
-    member: User, organisation_admin: User, browser_of: Browser
+    member: User, organisation_admin: User, browser_of: BrowserOf
 ) -> None:
     event = happened(member, after={"list": [1, "ü"], "names": ["Asha", "Ravi"], "end": None})
     AuditEvent.objects.filter(pk=event.pk).update(tag="gone:long:since")

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from accounts.models import AuditCheckpoint, AuditEvent, Organisation
 from accounts.tasks import chain_audit
 from accounts.tests.factories import make_organisation, make_user
 from kaizala_console.lib import clock, crypto, request_context
+from kaizala_console.lib.tests.cast import Together, Travel
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -219,7 +219,7 @@ def test_with_a_checkpoint_made_up_for_what_is_left_they_are_found_too(position:
     assert faults() == [("rewritten", position)]
 
 
-def test_emptied_with_its_checkpoint_the_trail_is_younger_than_the_accounts(travel: Callable[..., Any]) -> None:
+def test_emptied_with_its_checkpoint_the_trail_is_younger_than_the_accounts(travel: Travel) -> None:
     make_user("Devika Rao", make_organisation(), last_login=clock.now())
     happen(3)
     assert faults() == []
@@ -283,9 +283,7 @@ def test_a_row_added_at_the_end_with_right_hashes_is_not_signed() -> None:
 # While the worker or a pepper is away ---------------------------------------------------------------------------------
 
 
-def test_while_the_worker_is_stopped_the_verifier_says_how_many_wait_and_since_when(
-    travel: Callable[..., Any],
-) -> None:
+def test_while_the_worker_is_stopped_the_verifier_says_how_many_wait_and_since_when(travel: Travel) -> None:
     happen(2)
     since = clock.now()
     act(3)
@@ -350,7 +348,7 @@ def test_an_exported_file_is_verified_without_the_console(tmp_path: Path) -> Non
 
 
 @pytest.mark.services
-def test_many_acts_and_several_workers_at_the_same_moment_make_one_chain(together: Callable[..., list[Any]]) -> None:
+def test_many_acts_and_several_workers_at_the_same_moment_make_one_chain(together: Together) -> None:
     organisation = make_organisation()
     results = together(8, lambda: happen(10, organisation))
     assert results == [None] * 8
@@ -360,7 +358,7 @@ def test_many_acts_and_several_workers_at_the_same_moment_make_one_chain(togethe
 
 
 @pytest.mark.services
-def test_an_act_whose_transaction_lasts_is_chained_when_it_has_committed(together: Callable[..., list[Any]]) -> None:
+def test_an_act_whose_transaction_lasts_is_chained_when_it_has_committed(together: Together) -> None:
     """Its event has an earlier key than those that were chained before it."""
     organisation, chained, began = make_organisation(), threading.Event(), threading.Event()
 

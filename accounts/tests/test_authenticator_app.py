@@ -24,6 +24,7 @@ from accounts.tests.pages import words
 from accounts.tests.pins import refused
 from kaizala_console.lib import crypto
 from kaizala_console.lib.errors import Conflict, NotAllowed, RuleBroken, TooSoon
+from kaizala_console.lib.tests.cast import BrowserOf, Together, Travel
 from kaizala_console.tests.leaks import watching
 
 
@@ -61,7 +62,7 @@ def own(developer: User) -> AuthenticatorApp:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("who", ["developer", "organisation_admin", "operator"])
-def test_everybody_sets_up_their_own(who: str, request: pytest.FixtureRequest, travel: Callable[..., Any]) -> None:
+def test_everybody_sets_up_their_own(who: str, request: pytest.FixtureRequest, travel: Travel) -> None:
     user: Any = request.getfixturevalue(who)
     travel()
     device = totp.begin(user=user)
@@ -139,7 +140,7 @@ def test_without_an_audit_row_none_is_set_up_and_none_is_removed(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_clicks_that_set_it_up_one_does(developer: User, together: Callable[..., list[Any]]) -> None:
+def test_of_many_clicks_that_set_it_up_one_does(developer: User, together: Together) -> None:
     device = totp.begin(user=developer)
     code = code_of(device)
 
@@ -164,7 +165,7 @@ def test_who_has_an_app_confirms_with_it_once_and_not_by_sms(operator: User, app
         reauthentication.confirm(user=operator, pin=code)
 
 
-def test_wrong_codes_cost_a_growing_wait(operator: User, app: AuthenticatorApp, travel: Callable[..., Any]) -> None:
+def test_wrong_codes_cost_a_growing_wait(operator: User, app: AuthenticatorApp, travel: Travel) -> None:
     for wait in (1, 2):
         with refused("totp_wrong"):
             reauthentication.confirm(user=operator, pin=wrong_code(app))
@@ -186,7 +187,7 @@ def test_what_is_no_code_costs_nothing(operator: User, app: AuthenticatorApp, co
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_requests_with_one_code_one_is_accepted(
-    operator: User, app: AuthenticatorApp, together: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+    operator: User, app: AuthenticatorApp, together: Together, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verify_really = AuthenticatorApp.verify_token
 
@@ -202,7 +203,6 @@ def test_of_many_requests_with_one_code_one_is_accepted(
 
 SETTINGS = "/console/settings/"
 SET_UP, REMOVE = f"{SETTINGS}authenticator-app/set-up/", f"{SETTINGS}authenticator-app/remove/"
-BrowserOf = Callable[..., Client]
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ def members_app(member: User) -> AuthenticatorApp:
 
 
 def test_from_settings_by_pin_to_an_app_that_confirms(
-    member: User, browser_of: BrowserOf, phones: Any, travel: Callable[..., Any]
+    member: User, browser_of: BrowserOf, phones: Any, travel: Travel
 ) -> None:
     travel()
     browser = browser_of(member, confirmed=False)
@@ -239,9 +239,7 @@ def test_from_settings_by_pin_to_an_app_that_confirms(
     assert SandboxSms.objects.count() == sent
 
 
-def test_a_wrong_code_keeps_the_key_and_soon_costs_a_wait(
-    member: User, browser_of: BrowserOf, travel: Callable[..., Any]
-) -> None:
+def test_a_wrong_code_keeps_the_key_and_soon_costs_a_wait(member: User, browser_of: BrowserOf, travel: Travel) -> None:
     travel()  # the clock stands still: the wait is a second, which a busy machine may take for a page
     browser = browser_of(member)
     browser.get(SET_UP)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from accounts import queries, sandbox
 from accounts.models import AuthenticatorApp, Organisation, User
 from accounts.services import reauthentication
 from accounts.tests import factories, pins
 from accounts.tests.authenticator import code_of, wrong_code
+from kaizala_console.lib.tests.cast import OpenPage
 from kaizala_console.tests.browser import assert_fits, session_of
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
@@ -33,9 +33,7 @@ def devika(db: None) -> User:
 
 
 @pytest.mark.capability
-def test_a_further_number_without_scripts(
-    devika: User, open_page: Callable[..., Page], phones: Any, settings: Any
-) -> None:
+def test_a_further_number_without_scripts(devika: User, open_page: OpenPage, phones: Any, settings: Any) -> None:
     settings.PIN_COOLDOWN_SECONDS = 0
     settings.SIGN_IN_AGAIN_SECONDS = 60
     page = open_page(user=devika, scripts=False)
@@ -61,7 +59,7 @@ def test_a_further_number_without_scripts(
 @pytest.mark.parametrize("scripts", [True, False])
 @pytest.mark.capability
 def test_a_form_is_carried_out_after_the_pin_that_came_by_itself(
-    devika: User, open_page: Callable[..., Page], phones: Any, scripts: bool
+    devika: User, open_page: OpenPage, phones: Any, scripts: bool
 ) -> None:
     page = open_page(user=devika, scripts=scripts)
     page.goto(reverse("connectors:create"))
@@ -87,7 +85,7 @@ def test_a_form_is_carried_out_after_the_pin_that_came_by_itself(
 
 @pytest.mark.capability
 def test_without_scripts_an_app_is_set_up_confirms_and_is_removed(
-    developer: User, open_page: Callable[..., Page], phones: Any
+    developer: User, open_page: OpenPage, phones: Any
 ) -> None:
     page = open_page(user=developer, confirmed=False, width=360, scripts=False)
     page.goto("/console/settings/")

@@ -6,7 +6,6 @@ import datetime as dt
 import logging
 import smtplib
 import string
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +27,9 @@ from accounts.tests.pages import words
 from accounts.tests.pins import NUMBER
 from accounts.tests.twilio_server import FakeTwilio
 from kaizala_console.lib import clock
+from kaizala_console.lib.tests.cast import Together, Travel
 
 TEMPLATE = "accounts/phone_added"
-
-
 MAILS = django_settings.BASE_DIR / "templates" / "mail"
 
 
@@ -140,7 +138,7 @@ def test_a_mail_server_that_fails_costs_time_and_no_notice(
     developer: User,
     outbox: list[EmailMessage],
     mail_server: dict[str, Exception | None],
-    travel: Callable[..., Any],
+    travel: Travel,
     failure: Exception,
 ) -> None:
     notice = queue(developer)
@@ -160,7 +158,7 @@ def test_a_mail_server_that_fails_costs_time_and_no_notice(
 
 @pytest.mark.postgresql
 def test_the_waits_grow_and_after_days_the_notice_is_given_up(
-    developer: User, outbox: list[EmailMessage], mail_server: dict[str, Exception | None], travel: Callable[..., Any]
+    developer: User, outbox: list[EmailMessage], mail_server: dict[str, Exception | None], travel: Travel
 ) -> None:
     notice = queue(developer)
     mail_server["fails"] = ConnectionRefusedError()
@@ -183,7 +181,7 @@ def test_the_waits_grow_and_after_days_the_notice_is_given_up(
 
 @pytest.mark.postgresql
 def test_what_was_never_tried_is_tried_even_after_weeks(
-    developer: User, outbox: list[EmailMessage], travel: Callable[..., Any], settings: Settings
+    developer: User, outbox: list[EmailMessage], travel: Travel, settings: Settings
 ) -> None:
     notice = queue(developer)
     travel(days=30)
@@ -227,7 +225,7 @@ def test_a_broker_that_is_down_loses_no_notice_and_no_request(
 
 @pytest.mark.postgresql
 def test_a_worker_that_dies_between_claim_and_answer_leaves_the_notice_to_the_next(
-    developer: User, outbox: list[EmailMessage], monkeypatch: pytest.MonkeyPatch, travel: Callable[..., Any]
+    developer: User, outbox: list[EmailMessage], monkeypatch: pytest.MonkeyPatch, travel: Travel
 ) -> None:
     class Killed(BaseException):
         pass
@@ -249,7 +247,7 @@ def test_a_worker_that_dies_between_claim_and_answer_leaves_the_notice_to_the_ne
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_of_eight_workers_at_once_one_sends(
-    developer: User, together: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+    developer: User, together: Together, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with transaction.atomic():
         notice = Notice.objects.create(user=developer, template=TEMPLATE, key="k", context={"number": "+91 •• 210"})
@@ -262,7 +260,7 @@ def test_of_eight_workers_at_once_one_sends(
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_of_many_that_queue_one_fact_at_once_one_row_comes(developer: User, together: Callable[..., list[Any]]) -> None:
+def test_of_many_that_queue_one_fact_at_once_one_row_comes(developer: User, together: Together) -> None:
     results = together(6, lambda: queue(developer))
     assert all(isinstance(result, Notice) for result in results), results
     assert Notice.objects.count() == 1
@@ -330,11 +328,7 @@ def notice(developer: User) -> Notice:
 
 
 def test_a_gateway_that_is_down_costs_a_later_try_and_the_log_has_no_number(
-    notice: Notice,
-    twilio: FakeTwilio,
-    travel: Callable[..., Any],
-    outbox: list[EmailMessage],
-    caplog: pytest.LogCaptureFixture,
+    notice: Notice, twilio: FakeTwilio, travel: Travel, outbox: list[EmailMessage], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     travel()

@@ -36,12 +36,10 @@ from accounts.tests.factories import make_user
 from accounts.tests.pages import words
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import NotAllowed, NotFound
+from kaizala_console.lib.tests.cast import BrowserOf, Travel
 from kaizala_console.tests.leaks import holds
 
 INDEX, SECOND_FACTOR, SET_UP = "/operators/", "/operators/second-factor/", "/operators/second-factor/set-up/"
-
-
-BrowserOf = Callable[..., Client]
 
 
 def walk(browser: Client, start: str = INDEX) -> list[str]:
@@ -99,7 +97,7 @@ def test_each_session_needs_a_code_of_its_own(operator: User, app: Authenticator
 
 
 def test_a_wrong_code_opens_nothing_and_soon_costs_a_wait(
-    operator: User, app: AuthenticatorApp, browser_of: BrowserOf, travel: Callable[..., Any]
+    operator: User, app: AuthenticatorApp, browser_of: BrowserOf, travel: Travel
 ) -> None:
     travel()  # the clock stands still: the wait is a second, which a busy machine may take for a page
     browser = browser_of(operator)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
-from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -25,6 +23,7 @@ from accounts.views.decorators import (
     signed_in,
     with_phone,
 )
+from kaizala_console.lib.tests.cast import BrowserOf, Travel
 
 done: list[str] = []
 
@@ -78,7 +77,6 @@ urlpatterns = [
     path("console/test/guarded/", guarded),
     path("", include("kaizala_console.urls")),
 ]
-
 pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db]
 CREATE = "/console/test/create/"
 TYPED = {"name": "Night shift & days", "scope": ["a", "b"], "secret": "hush-hush-hush"}
@@ -92,7 +90,7 @@ def nothing_done() -> None:
 
 
 @pytest.fixture
-def browser(member: User, browser_of: Callable[..., Client]) -> Client:
+def browser(member: User, browser_of: BrowserOf) -> Client:
     """Signed in, not confirmed."""
     return browser_of(member, confirmed=False)
 
@@ -140,7 +138,7 @@ def test_a_pending_form_is_used_once_but_answered_again_when_it_has_an_idempoten
 
 
 def test_opening_or_reloading_the_page_sends_no_second_pin_and_does_nothing(
-    browser: Client, member: User, browser_of: Callable[..., Client], travel: Callable[..., dt.datetime]
+    browser: Client, member: User, browser_of: BrowserOf, travel: Travel
 ) -> None:
     address = browser.post("/console/test/claim/7/")["Location"]
     assert [browser.get(address).status_code for _ in range(3)] == [200] * 3
@@ -156,7 +154,7 @@ def test_opening_or_reloading_the_page_sends_no_second_pin_and_does_nothing(
 
 
 def test_a_pin_that_could_not_be_sent_is_said_so(
-    member: User, browser_of: Callable[..., Client], settings: pytest.FixtureRequest
+    member: User, browser_of: BrowserOf, settings: pytest.FixtureRequest
 ) -> None:
     settings.PIN_PER_ACCOUNT_PER_DAY = 0  # type: ignore[attr-defined]
     browser = browser_of(member, confirmed=False)
@@ -166,7 +164,7 @@ def test_a_pin_that_could_not_be_sent_is_said_so(
 
 
 def test_it_lasts_as_long_as_its_pin_and_a_new_pin_prolongs_it(
-    browser: Client, member: User, browser_of: Callable[..., Client], travel: Callable[..., dt.datetime]
+    browser: Client, member: User, browser_of: BrowserOf, travel: Travel
 ) -> None:
     address = browser.post(CREATE, TYPED)["Location"]
     browser.get(address)
@@ -185,7 +183,7 @@ def test_it_lasts_as_long_as_its_pin_and_a_new_pin_prolongs_it(
 
 
 def test_it_is_dropped_on_sign_out_and_belongs_to_its_account_session_and_path(
-    member: User, developer: User, browser_of: Callable[..., Client]
+    member: User, developer: User, browser_of: BrowserOf
 ) -> None:
     browser, other = browser_of(member, confirmed=False), browser_of(member)
     fields = hidden_fields(browser, browser.post(CREATE, TYPED)["Location"])

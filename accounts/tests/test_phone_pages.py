@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,18 +15,15 @@ from accounts.tests import factories
 from accounts.tests.pages import url_with
 from accounts.tests.pins import work, wrong
 from accounts.tests.twilio_server import FakeTwilio
+from kaizala_console.lib.tests.cast import BrowserOf, Travel
 
 NUMBER = "+919820012345"
-
-
 TYPED = {"region": "IN", "number": "98200 12345"}
-
-
 ADD = "/console/phones/add/"
 
 
 @pytest.fixture
-def browser(newcomer: User, browser_of: Callable[..., Client]) -> Client:
+def browser(newcomer: User, browser_of: BrowserOf) -> Client:
     return browser_of(newcomer, confirmed=False)
 
 
@@ -128,7 +123,7 @@ def test_a_pin_that_could_not_be_sent_is_said_clearly_and_the_next_click_works(
 
 
 def test_a_gateway_that_fails_for_the_next_pin_leaves_the_one_before_good(
-    browser: Client, newcomer: User, twilio: FakeTwilio, travel: Callable[..., dt.datetime]
+    browser: Client, newcomer: User, twilio: FakeTwilio, travel: Travel
 ) -> None:
     page = pin_page(browser.post(ADD, TYPED))
     work()
@@ -151,9 +146,7 @@ def test_a_gateway_that_cannot_check_a_pin_is_said_so(browser: Client, twilio_ve
 
 
 # Double clicks, and coming back
-def test_within_the_pause_one_sms_is_sent_and_the_page_says_how_long(
-    browser: Client, travel: Callable[..., dt.datetime]
-) -> None:
+def test_within_the_pause_one_sms_is_sent_and_the_page_says_how_long(browser: Client, travel: Travel) -> None:
     travel()
     page = pin_page(browser.post(ADD, TYPED))
     assert pin_page(browser.post(ADD, TYPED)) == page, "pressed twice"
@@ -165,7 +158,7 @@ def test_within_the_pause_one_sms_is_sent_and_the_page_says_how_long(
 
 
 def test_a_new_pin_takes_the_place_of_the_one_before(
-    browser: Client, newcomer: User, phones: Any, travel: Callable[..., dt.datetime]
+    browser: Client, newcomer: User, phones: Any, travel: Travel
 ) -> None:
     page = pin_page(browser.post(ADD, TYPED))
     old = phones.pin(NUMBER)
@@ -182,7 +175,7 @@ def test_a_new_pin_takes_the_place_of_the_one_before(
 
 
 def test_a_stranger_gets_the_same_answer_for_not_yours_and_not_there(
-    browser: Client, stranger: User, browser_of: Callable[..., Client], phones: Any
+    browser: Client, stranger: User, browser_of: BrowserOf, phones: Any
 ) -> None:
     page = pin_page(browser.post(ADD, TYPED))
     other = browser_of(stranger)
@@ -209,12 +202,10 @@ def test_the_pages_cost_a_bounded_number_of_queries(
 
 
 SETTINGS = "/console/settings/"
-
-
 CONFIRM, SIGN_IN_AGAIN = "/console/confirm/", "/console/sign-in-again/"
 
 
-def test_a_number_is_made_primary_also_by_a_double_click(member: User, browser_of: Callable[..., Client]) -> None:
+def test_a_number_is_made_primary_also_by_a_double_click(member: User, browser_of: BrowserOf) -> None:
     second = factories.verify(member, NUMBER, is_primary=False)
     browser = browser_of(member)
     for _click in range(2):
@@ -223,9 +214,7 @@ def test_a_number_is_made_primary_also_by_a_double_click(member: User, browser_o
     assert member.verified_phones.get(is_primary=True) == second
 
 
-def test_a_number_is_removed_once_and_whoever_comes_later_is_led_on(
-    member: User, browser_of: Callable[..., Client]
-) -> None:
+def test_a_number_is_removed_once_and_whoever_comes_later_is_led_on(member: User, browser_of: BrowserOf) -> None:
     second = factories.verify(member, NUMBER, is_primary=False)
     browser, address = browser_of(member), f"/console/phones/{second.pk}/"
     assert browser.get(f"{address}release/").status_code == 200
@@ -243,7 +232,7 @@ def test_a_number_is_removed_once_and_whoever_comes_later_is_led_on(
 
 @pytest.mark.parametrize("what", ["release", "primary"])
 def test_nobody_else_changes_a_phone(
-    what: str, member: User, stranger: User, organisation_admin: User, browser_of: Callable[..., Client]
+    what: str, member: User, stranger: User, organisation_admin: User, browser_of: BrowserOf
 ) -> None:
     phone = member.verified_phones.get()
     for other in (stranger, organisation_admin):
@@ -253,11 +242,7 @@ def test_nobody_else_changes_a_phone(
 
 
 def test_whoever_confirms_with_an_app_does_not_confirm_by_verifying_a_number(
-    operator: User,
-    app: AuthenticatorApp,
-    browser_of: Callable[..., Client],
-    phones: Any,
-    travel: Callable[..., dt.datetime],
+    operator: User, app: AuthenticatorApp, browser_of: BrowserOf, phones: Any, travel: Travel
 ) -> None:
     browser = browser_of(operator)
     page = browser.post(ADD, TYPED).headers["Location"]

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
-from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts import policies, queries
@@ -28,6 +27,7 @@ from accounts.tests.pins import NUMBER, OTHER_NUMBER, Prove, refused
 from accounts.tests.twilio_server import FakeTwilio
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
+from kaizala_console.lib.tests.cast import BrowserOf, Together, Travel
 
 
 @pytest.mark.parametrize("name", ["", "N. Joshi"])
@@ -46,7 +46,7 @@ def test_the_first_number_is_primary_and_makes_the_person_provisioned(newcomer: 
 
 
 def test_verifying_a_number_again_renews_it_locks_nothing_and_tells_nobody_twice(
-    newcomer: User, prove: Prove, travel: Callable[..., Any]
+    newcomer: User, prove: Prove, travel: Travel
 ) -> None:
     first = prove(newcomer, NUMBER)
     later = travel(days=30)
@@ -97,7 +97,7 @@ def test_with_the_phone_in_hand_one_is_told_what_to_do_and_the_holder_keeps_the_
 
 @pytest.mark.postgresql
 def test_the_pin_is_used_up_and_the_holder_told_once_a_day(
-    newcomer: User, developer: User, prove: Prove, phones: Any, travel: Callable[..., Any]
+    newcomer: User, developer: User, prove: Prove, phones: Any, travel: Travel
 ) -> None:
     number = queries.held_phones(developer)[0].person.number
     device = service.send_pin(user=newcomer, number=number, by=newcomer)
@@ -132,7 +132,7 @@ def test_once_the_holder_has_released_the_number_another_account_may_hold_it_and
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_of_two_accounts_that_prove_one_number_at_once_one_holds_it(
-    organisation: Any, phones: Any, together: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+    organisation: Any, phones: Any, together: Together, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slowly() -> Any:
         time.sleep(0.1)  # so that without the person's lock both would have looked before the first has written
@@ -156,9 +156,7 @@ def test_of_two_accounts_that_prove_one_number_at_once_one_holds_it(
 
 
 @pytest.mark.postgresql
-def test_releasing_the_primary_number_makes_the_oldest_other_one_primary(
-    developer: User, travel: Callable[..., Any]
-) -> None:
+def test_releasing_the_primary_number_makes_the_oldest_other_one_primary(developer: User, travel: Travel) -> None:
     primary = queries.held_phones(developer)[0]
     travel(days=1)
     older = verify(developer, is_primary=False)
@@ -196,9 +194,7 @@ def test_the_number_of_somebody_else_is_not_there_and_nothing_changes(
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_a_number_pressed_away_many_times_at_once_is_released_once(
-    developer: User, together: Callable[..., list[Any]]
-) -> None:
+def test_a_number_pressed_away_many_times_at_once_is_released_once(developer: User, together: Together) -> None:
     phone = queries.held_phones(developer)[0]
     results = together(4, lambda: service.release(phone=VerifiedPhone.objects.get(pk=phone.pk), by=developer))
     assert sum(isinstance(result, VerifiedPhone) for result in results) == 1, results
@@ -314,7 +310,7 @@ def test_giving_back_a_number_is_told_to_it_and_to_the_primary_one(
 
 
 def test_another_primary_number_is_told_to_the_one_before_once_a_day(
-    held: list[VerifiedPhone], developer: User, sent: Sent, travel: Callable[..., Any], outbox: list[EmailMessage]
+    held: list[VerifiedPhone], developer: User, sent: Sent, travel: Travel, outbox: list[EmailMessage]
 ) -> None:
     travel()
     before, after = held
@@ -342,7 +338,7 @@ def test_nothing_is_queued_for_sms_when_no_gateway_can_send_it(
 
 @pytest.mark.parametrize(("gives_back", "is_new"), [(False, True), (True, True), (True, False)])
 def test_another_number_locks_the_credentials_for_a_day(
-    developer: User, prove: Prove, travel: Callable[..., dt.datetime], gives_back: bool, is_new: bool
+    developer: User, prove: Prove, travel: Travel, gives_back: bool, is_new: bool
 ) -> None:
     now, phone = travel(), queries.held_phones(developer)[0]
     if gives_back:
@@ -397,7 +393,7 @@ def test_nobody_else_ends_it(developer: User, organisation_admin: User, operator
 
 
 def test_nobody_who_cools_off_sets_an_authenticator_app_up(
-    operator: User, prove: Prove, browser_of: Callable[..., Client], travel: Callable[..., dt.datetime]
+    operator: User, prove: Prove, browser_of: BrowserOf, travel: Travel
 ) -> None:
     """Whoever just came by the number would be an operator with it, and unlock the credentials of others."""
     started = totp.begin(user=operator)
@@ -420,7 +416,7 @@ def test_nobody_who_cools_off_sets_an_authenticator_app_up(
 
 
 def test_the_pages_warn_of_the_lock_before_it_begins_and_while_it_lasts(
-    developer: User, newcomer: User, browser_of: Callable[..., Client], settings: Settings
+    developer: User, newcomer: User, browser_of: BrowserOf, settings: Settings
 ) -> None:
     def shown_to(user: User, path: str) -> str:
         return words(browser_of(user).get(path))
@@ -439,7 +435,7 @@ def test_the_pages_warn_of_the_lock_before_it_begins_and_while_it_lasts(
 
 @pytest.mark.django_db(transaction=True)
 def test_two_numbers_proven_at_once_leave_one_lock_and_the_last_end(
-    organisation: Any, phones: Any, together: Callable[..., list[Any]]
+    organisation: Any, phones: Any, together: Together
 ) -> None:
     user = make_user("Nina Joshi", organisation, number=None)
     verify(user)

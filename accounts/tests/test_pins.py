@@ -25,6 +25,7 @@ from accounts.tests.twilio_server import FakeTwilio
 from kaizala_console.lib import request_context
 from kaizala_console.lib.circuit_breaker import CircuitBreaker
 from kaizala_console.lib.errors import GatewayDown, NotFound, RuleBroken, TooSoon
+from kaizala_console.lib.tests.cast import Together, Travel
 from kaizala_console.tests.leaks import holds
 
 
@@ -130,7 +131,7 @@ def test_a_wrong_pin_says_how_many_tries_are_left_and_after_five_a_new_one_is_ne
     assert AuditEvent.objects.filter(tag="phone:pin:refused").count() == 5
 
 
-def test_a_pin_lives_ten_minutes(newcomer: User, phones: Any, travel: Callable[..., Any]) -> None:
+def test_a_pin_lives_ten_minutes(newcomer: User, phones: Any, travel: Travel) -> None:
     device = send(newcomer)
     travel(minutes=9, seconds=59)
     assert enter(newcomer, device, phones.pin(NUMBER))
@@ -169,7 +170,7 @@ def test_a_retired_pepper_makes_a_pin_wrong_and_nothing_worse(newcomer: User, ph
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_of_eight_requests_with_the_right_pin_exactly_one_is_accepted(
-    newcomer: User, pin_on_phone: Callable[[str], str], together: Callable[..., list[Any]]
+    newcomer: User, pin_on_phone: Callable[[str], str], together: Together
 ) -> None:
     device = send(newcomer)
     pin = pin_on_phone(NUMBER)
@@ -185,7 +186,7 @@ def test_of_eight_requests_with_the_right_pin_exactly_one_is_accepted(
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_guessing_with_many_requests_at_once_gets_five_tries_too(
-    newcomer: User, phones: Any, together: Callable[..., list[Any]]
+    newcomer: User, phones: Any, together: Together
 ) -> None:
     device = send(newcomer)
     pin = phones.pin(NUMBER)
@@ -220,7 +221,7 @@ def test_without_an_audit_row_a_pin_stays_unused(newcomer: User, phones: Any, br
 
 
 @pytest.mark.postgresql
-def test_old_pins_are_forgotten_and_the_log_stays(newcomer: User, travel: Callable[..., Any]) -> None:
+def test_old_pins_are_forgotten_and_the_log_stays(newcomer: User, travel: Travel) -> None:
     send(newcomer)
     assert pins.forget_old() == 0
     travel(days=1, minutes=11)
@@ -243,7 +244,7 @@ def slow_counting(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_a_button_pressed_many_times_at_once_sends_one_sms(
-    newcomer: User, phones: Any, together: Callable[..., list[Any]], slow_counting: None
+    newcomer: User, phones: Any, together: Together, slow_counting: None
 ) -> None:
     results = together(4, lambda: send(newcomer))
     assert sum(isinstance(result, PinDevice) for result in results) == 1, results
@@ -254,7 +255,7 @@ def test_a_button_pressed_many_times_at_once_sends_one_sms(
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_accounts_that_ask_at_once_for_one_number_stay_under_its_cap_together(
-    organisation: Any, phones: Any, settings: Settings, together: Callable[..., list[Any]], slow_counting: None
+    organisation: Any, phones: Any, settings: Settings, together: Together, slow_counting: None
 ) -> None:
     settings.PIN_PER_NUMBER_PER_DAY = 2
     accounts = [make_user(f"Account {index}", organisation, number=None) for index in range(4)]
@@ -265,9 +266,7 @@ def test_accounts_that_ask_at_once_for_one_number_stay_under_its_cap_together(
 
 
 @pytest.mark.postgresql
-def test_the_pause_between_two_pins_grows_and_a_used_pin_ends_it(
-    newcomer: User, phones: Any, travel: Callable[..., Any]
-) -> None:
+def test_the_pause_between_two_pins_grows_and_a_used_pin_ends_it(newcomer: User, phones: Any, travel: Travel) -> None:
     for pause in (30, 60, 120, 240):
         device = send(newcomer)
         assert service.seconds_until_next_pin(user=newcomer) == pause
@@ -292,7 +291,7 @@ def test_the_pause_between_two_pins_grows_and_a_used_pin_ends_it(
     ["PIN_PER_NUMBER_PER_DAY", "PIN_PER_ACCOUNT_PER_DAY", "PIN_PER_ADDRESS_PER_DAY", "PIN_PER_COUNTRY_PREFIX_PER_DAY"],
 )
 def test_each_cap_holds_for_a_day_though_every_pin_was_used_and_all_answer_the_same(
-    newcomer: User, phones: Any, settings: Settings, travel: Callable[..., Any], limit: str
+    newcomer: User, phones: Any, settings: Settings, travel: Travel, limit: str
 ) -> None:
     setattr(settings, limit, 2)
     with request_context.use(request_context.RequestContext(client_address="192.0.2.7")):
@@ -363,7 +362,7 @@ def test_after_five_failures_the_gateway_is_left_alone_and_people_hear_it_at_onc
 
 @pytest.mark.postgresql
 def test_a_pin_that_no_worker_sent_in_time_is_wiped_and_not_sent(
-    newcomer: User, twilio: FakeTwilio, travel: Callable[..., Any]
+    newcomer: User, twilio: FakeTwilio, travel: Travel
 ) -> None:
     device = phones.send_pin(user=newcomer, number=NUMBER, by=newcomer)
     travel(minutes=11)
@@ -378,11 +377,7 @@ def test_a_pin_that_no_worker_sent_in_time_is_wiped_and_not_sent(
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_checks_that_verify_does_not_answer_hold_few_threads_and_each_for_seconds(
-    newcomer: User,
-    twilio_verify: FakeTwilio,
-    together: Callable[..., list[Any]],
-    monkeypatch: pytest.MonkeyPatch,
-    settings: Settings,
+    newcomer: User, twilio_verify: FakeTwilio, together: Together, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     monkeypatch.setattr(verify, "CHECK_SECONDS", 1.0)
     device = send(newcomer)
@@ -420,7 +415,7 @@ def test_a_worker_is_woken_for_a_pin(
 
 @pytest.mark.django_db(transaction=True)
 def test_guessing_at_verify_with_many_requests_at_once_gets_five_tries_too(
-    newcomer: User, twilio_verify: FakeTwilio, together: Callable[..., list[Any]]
+    newcomer: User, twilio_verify: FakeTwilio, together: Together
 ) -> None:
     device = send(newcomer)
     pin = twilio_verify.pin(NUMBER)
@@ -461,7 +456,7 @@ def test_a_verification_that_verify_cannot_decide_any_more_has_expired(
 
 @pytest.mark.parametrize("kind", ["twilio", "twilio_verify"])
 def test_a_gateway_that_is_down_loses_nothing_and_counts_nothing(
-    newcomer: User, kind: str, request: pytest.FixtureRequest, settings: Settings, travel: Callable[..., Any]
+    newcomer: User, kind: str, request: pytest.FixtureRequest, settings: Settings, travel: Travel
 ) -> None:
     server: FakeTwilio = request.getfixturevalue(kind)
     settings.PIN_PER_NUMBER_PER_DAY = 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +19,7 @@ from accounts.services import reauthentication
 from accounts.tests.factories import verify
 from accounts.tests.pages import words
 from accounts.tests.pins import refused, wrong
+from kaizala_console.lib.tests.cast import BrowserOf, Together, Travel
 
 
 def number_of(user: User) -> str:
@@ -76,9 +76,7 @@ def test_a_number_that_was_given_back_meanwhile_confirms_nothing(developer: User
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_confirmations_at_once_one_counts(
-    developer: User, phones: Any, together: Callable[..., list[Any]]
-) -> None:
+def test_of_many_confirmations_at_once_one_counts(developer: User, phones: Any, together: Together) -> None:
     reauthentication.send_pin(user=developer, by=developer)
     pin = phones.pin(number_of(developer))
     results = together(6, lambda: reauthentication.confirm(user=developer, pin=pin))
@@ -97,7 +95,7 @@ def test_without_an_audit_row_nothing_is_confirmed(
 
 
 def test_a_confirmation_is_fresh_for_fifteen_minutes(
-    developer: User, request_of: Callable[..., HttpRequest], travel: Callable[..., Any]
+    developer: User, request_of: Callable[..., HttpRequest], travel: Travel
 ) -> None:
     request = request_of(developer)
     assert not reauthentication.is_confirmed(request)
@@ -121,7 +119,7 @@ CONFIRM = "/console/confirm/?next=/console/settings/"
 
 
 @pytest.fixture
-def browser(member: User, browser_of: Callable[..., Client]) -> Client:
+def browser(member: User, browser_of: BrowserOf) -> Client:
     """Signed in, not confirmed."""
     return browser_of(member, confirmed=False)
 
@@ -148,7 +146,7 @@ def test_a_second_click_on_generate_pin_sends_one_sms(browser: Client) -> None:
 
 
 def test_a_pin_that_is_not_right_confirms_nothing_and_leaves_a_way_on(
-    browser: Client, number: str, phones: Any, travel: Callable[..., dt.datetime]
+    browser: Client, number: str, phones: Any, travel: Travel
 ) -> None:
     not_asked_for = browser.post(CONFIRM, {"pin": "123456"})
     browser.post(CONFIRM, {"act": "send"})
@@ -163,14 +161,14 @@ def test_a_pin_that_is_not_right_confirms_nothing_and_leaves_a_way_on(
 
 
 @pytest.mark.parametrize("next_path", ["https://evil.example/", "//evil.example/", "javascript:alert(1)"])
-def test_it_never_leads_to_another_site(member: User, browser_of: Callable[..., Client], next_path: str) -> None:
+def test_it_never_leads_to_another_site(member: User, browser_of: BrowserOf, next_path: str) -> None:
     assert browser_of(member).get("/console/confirm/", {"next": next_path}).headers["Location"] == "/console/"
     not_now = browser_of(member, confirmed=False).get("/console/confirm/", {"next": next_path}).context["back"]
     assert not_now == "/console/"
 
 
 def test_without_a_phone_it_leads_to_the_phone_card_and_without_a_session_to_the_sign_in(
-    client: Client, newcomer: User, browser_of: Callable[..., Client]
+    client: Client, newcomer: User, browser_of: BrowserOf
 ) -> None:
     answer = browser_of(newcomer, confirmed=False).get(CONFIRM)
     assert answer.headers["Location"].startswith("/console/?next=")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from django.conf import settings
 from django.contrib.sessions.backends.base import UpdateError
@@ -18,17 +16,12 @@ from accounts.services import sessions
 from accounts.tests.pages import words
 from accounts.views.sessions import describe_device
 from kaizala_console.lib import clock
+from kaizala_console.lib.tests.cast import Travel
 from kaizala_console.tests.leaks import watching
 
 SESSIONS = "/console/settings/sessions/"
-
-
 HOME = "/console/"
-
-
 FIREFOX = "Mozilla/5.0 (Android 14; Mobile; rv:131.0) Gecko/131.0 Firefox/131.0"
-
-
 EDGE = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 "
     "Safari/537.36 Edg/130.0.0.0"
@@ -102,7 +95,7 @@ def test_many_sessions_cost_as_many_statements_as_two_and_the_last_used_are_show
     assert "“Sign out everywhere else” ends them all." in shown
 
 
-def test_a_page_notes_the_moment_only_every_ten_minutes(member: User, travel: Callable[..., object]) -> None:
+def test_a_page_notes_the_moment_only_every_ten_minutes(member: User, travel: Travel) -> None:
     browser = sign_in(member)
     seen = browser.session["seen"]
     travel(minutes=9)
@@ -173,9 +166,7 @@ def test_a_new_key_ends_the_old_one_and_keeps_what_was_in_the_session(member: Us
     assert not opens(session.session_key), "who signed out is out with the old cookie too"
 
 
-def test_a_session_whose_time_is_over_opens_nothing_and_its_row_is_swept(
-    member: User, travel: Callable[..., object]
-) -> None:
+def test_a_session_whose_time_is_over_opens_nothing_and_its_row_is_swept(member: User, travel: Travel) -> None:
     cookie = cookie_of(sign_in(member))
     travel(hours=12, seconds=1)
     assert not opens(cookie)

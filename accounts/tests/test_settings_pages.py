@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,17 +14,14 @@ from accounts.models import AuditEvent, Organisation, User
 from accounts.tests import factories
 from accounts.tests.pages import words
 from kaizala_console.dashboard.navigation import find_targets
+from kaizala_console.lib.tests.cast import BrowserOf
 
 SETTINGS = "/console/settings/"
-
-
 LANGUAGE = "/console/settings/language/"
-
-
 MAIL = "/console/settings/mail/"
 
 
-def test_a_person_sees_their_own_profile_and_phones(member: User, browser_of: Callable[..., Client]) -> None:
+def test_a_person_sees_their_own_profile_and_phones(member: User, browser_of: BrowserOf) -> None:
     factories.verify(member, "+919820012345", is_primary=False)
     shown = words(browser_of(member).get(SETTINGS))
     for fact in (member.name, member.email, member.organisation.name, "+91 98200 12345", "Primary", "PIN by SMS"):
@@ -34,7 +30,7 @@ def test_a_person_sees_their_own_profile_and_phones(member: User, browser_of: Ca
 
 @pytest.mark.usefixtures("alone")
 def test_many_phones_cost_no_more_queries_than_one(
-    organisation_admin: User, browser_of: Callable[..., Client], django_assert_max_num_queries: DjangoAssertNumQueries
+    organisation_admin: User, browser_of: BrowserOf, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     browser = browser_of(organisation_admin)
     for last in range(8):
@@ -43,7 +39,7 @@ def test_many_phones_cost_no_more_queries_than_one(
         browser.get(SETTINGS)
 
 
-def test_a_person_chooses_a_language_for_all_their_devices(member: User, browser_of: Callable[..., Client]) -> None:
+def test_a_person_chooses_a_language_for_all_their_devices(member: User, browser_of: BrowserOf) -> None:
     browser = browser_of(member)
     for chosen, spoken in (("hi", "hi"), ("tlh", "hi"), ("auto", "en")):
         browser.post(LANGUAGE, {"language": chosen})
@@ -52,7 +48,7 @@ def test_a_person_chooses_a_language_for_all_their_devices(member: User, browser
         assert member.language == ("hi" if spoken == "hi" else "")
 
 
-def test_a_person_chooses_what_they_get_mails_about(member: User, browser_of: Callable[..., Client]) -> None:
+def test_a_person_chooses_what_they_get_mails_about(member: User, browser_of: BrowserOf) -> None:
     browser = browser_of(member)
     assert "Saved." in words(browser.post(MAIL, {"wanted": ["requests", "nonsense"]}, follow=True))
     member.refresh_from_db()
@@ -83,11 +79,7 @@ def test_every_cookie_is_for_the_console_alone(member: User, settings: Settings)
 
 
 PAGE = "/console/organisation/"
-
-
 POLICY = f"{PAGE}policy/"
-
-
 OTHERS = ("member", "group_admin", "developer", "operator", "stranger")
 
 
@@ -103,7 +95,7 @@ PAGES = {
 
 
 def test_an_admin_has_one_page_with_the_policy_and_ways_to_all_that_is_theirs(
-    organisation_admin: User, browser_of: Callable[..., Client]
+    organisation_admin: User, browser_of: BrowserOf
 ) -> None:
     browser = browser_of(organisation_admin)
     page = browser.get(PAGE)
@@ -117,7 +109,7 @@ def test_an_admin_has_one_page_with_the_policy_and_ways_to_all_that_is_theirs(
 @pytest.mark.django_db
 @pytest.mark.parametrize("who", OTHERS)
 def test_to_everybody_else_it_is_refused_and_named_nowhere(
-    who: str, request: pytest.FixtureRequest, browser_of: Callable[..., Client]
+    who: str, request: pytest.FixtureRequest, browser_of: BrowserOf
 ) -> None:
     user: Any = request.getfixturevalue(who)
     browser = browser_of(user)
@@ -141,7 +133,7 @@ def may_see_tokens(organisation: Organisation) -> bool:
 
 
 def test_an_admin_changes_the_policy_of_their_organisation_and_the_trail_tells(
-    organisation_admin: User, organisation: Organisation, outsider: User, browser_of: Callable[..., Client]
+    organisation_admin: User, organisation: Organisation, outsider: User, browser_of: BrowserOf
 ) -> None:
     browser_of(outsider).post(POLICY, {})
     assert may_see_tokens(organisation)

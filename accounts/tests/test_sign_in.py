@@ -41,17 +41,17 @@ from accounts.tests.sign_in_walk import (
     use,
 )
 from kaizala_console.lib.errors import NotAllowed
+from kaizala_console.lib.tests.cast import Together
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:get_jwt_config:DeprecationWarning")]
 
 
 @pytest.mark.postgresql
-def test_the_first_sign_in_makes_the_account_and_its_organisation(office365: Office365) -> None:
+def test_the_first_sign_in_makes_the_account_and_its_organisation(client: Client, office365: Office365) -> None:
     office365.add_person("anita", claims_of("Anita Desai", oid="aaaaaaaa-0000-4000-8000-000000000001"))
-    browser = Client()
-    answer = sign_in_as(browser, office365, "anita")
+    answer = sign_in_as(client, office365, "anita")
     assert (answer.status_code, answer["Location"]) == (302, "/console/")
-    assert is_signed_in(browser)
+    assert is_signed_in(client)
     user = User.objects.get()
     assert user.subject == f"{TENANT}:aaaaaaaa-0000-4000-8000-000000000001"
     assert (user.name, user.email) == ("Anita Desai", "anita.desai@contoso.example")
@@ -92,22 +92,21 @@ def test_roles_stay_what_an_operator_made_them(office365: Office365) -> None:
     assert not User.objects.get(name="Cl Imber").is_organisation_admin
 
 
-def test_office365_is_asked_with_pkce_and_a_new_session_begins(office365: Office365) -> None:
-    browser = Client()
-    there = leave_for_office365(browser)
+def test_office365_is_asked_with_pkce_and_a_new_session_begins(client: Client, office365: Office365) -> None:
+    there = leave_for_office365(client)
     asked = parse_qs(urlsplit(there).query)
     assert asked["response_type"] == ["code"]
     assert asked["code_challenge_method"] == ["S256"]
     assert set(asked["scope"][0].split()) >= {"openid", "profile", "email"}
-    come_back(browser, office365.refuse(there))
-    assert not is_signed_in(browser), "who cancels"
-    there = leave_for_office365(browser)
-    before = browser.session.session_key
-    come_back(browser, office365.sign_in(there, "anita"))
+    come_back(client, office365.refuse(there))
+    assert not is_signed_in(client), "who cancels"
+    there = leave_for_office365(client)
+    before = client.session.session_key
+    come_back(client, office365.sign_in(there, "anita"))
     (token_request,) = office365.token_requests
     assert token_request["client_secret"] == SECRET
     assert len(token_request["code_verifier"]) >= 43
-    assert browser.session.session_key != before
+    assert client.session.session_key != before
     assert not SessionStore().exists(before or "")
 
 
@@ -120,13 +119,12 @@ def test_one_lands_where_one_wanted_to_go_and_never_elsewhere(office365: Office3
 
 @pytest.mark.postgresql
 def test_no_token_of_office365_stays_in_a_session_a_table_or_a_log(
-    office365: Office365, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    client: Client, office365: Office365, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    browser = Client()
-    callback = office365.sign_in(leave_for_office365(browser), "anita")
-    come_back(browser, callback)
-    kept = str(browser.session.items()) + str(list(AuditEvent.objects.values())) + caplog.text + capsys.readouterr().out
+    callback = office365.sign_in(leave_for_office365(client), "anita")
+    come_back(client, callback)
+    kept = str(client.session.items()) + str(list(AuditEvent.objects.values())) + caplog.text + capsys.readouterr().out
     begun = [urlsafe_b64decode(word) for word in re.findall(r"eyJ[\w-]{5}", kept)]
     assert not [head for head in begun if re.match(rb'\{"[a-z_]{3}', head)], "an id token or access token, or a part"
     assert SECRET not in kept
@@ -144,12 +142,11 @@ def test_the_sandbox_lets_its_own_tenant_in_alone(settings: Settings) -> None:
         read_identity(claims_of("Anita Desai", tid=sandbox.TENANT_ID))
 
 
-def test_the_sandboxs_identities_are_no_way_in_outside_a_sandbox(settings: Settings) -> None:
+def test_the_sandboxs_identities_are_no_way_in_outside_a_sandbox(client: Client, settings: Settings) -> None:
     settings.SANDBOX, settings.OFFICE365_TENANTS = False, [sandbox.TENANT_ID]
-    browser = Client()
     for path in ("/accounts/dummy/login/", "/sandbox/identities", "/accounts/dummy/authenticate/?state=x"):
-        browser.post(path, {"identity": "operator", "id": "1"})
-        assert not is_signed_in(browser)
+        client.post(path, {"identity": "operator", "id": "1"})
+        assert not is_signed_in(client)
     assert not User.objects.exists()
 
 
@@ -173,7 +170,7 @@ def test_whatever_the_claims_hold_the_account_gets_a_name(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_first_sign_ins_at_once_make_one_account(together: Callable[..., list[Any]]) -> None:
+def test_two_first_sign_ins_at_once_make_one_account(together: Together) -> None:
     identity = read_identity(claims_of("Anita Desai", tid=sandbox.TENANT_ID))
     results = together(6, lambda: login.sign_in(identity=identity))
     assert {getattr(result, "pk", result) for result in results} == {User.objects.get().pk}, results
@@ -215,18 +212,16 @@ def refused(answer: Any, browser: Client, office365: Office365, *, token: str | 
     ],
 )
 def test_who_comes_from_no_tenant_or_one_that_is_not_allowed_is_told_so(
-    office365: Office365, claims: dict[str, Any], said: str
+    client: Client, office365: Office365, claims: dict[str, Any], said: str
 ) -> None:
     office365.add_person("nobody", {"name": "No Body", **claims})
-    browser = Client()
-    assert said in refused(sign_in_as(browser, office365, "nobody"), browser, office365)
+    assert said in refused(sign_in_as(client, office365, "nobody"), client, office365)
 
 
-def test_an_issuer_that_is_not_configured_is_refused(office365: Office365, settings: Settings) -> None:
+def test_an_issuer_that_is_not_configured_is_refused(client: Client, office365: Office365, settings: Settings) -> None:
     app = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"][0]
     app["settings"]["openid_configuration_overrides"] = {"issuer": [f"{office365.base_url}/{OTHER_TENANT}/v2.0"]}
-    browser = Client()
-    refused(sign_in_as(browser, office365, "anita"), browser, office365)
+    refused(sign_in_as(client, office365, "anita"), client, office365)
 
 
 def test_of_several_tenants_those_on_the_list_come_in_and_no_other(office365: Office365, settings: Settings) -> None:
@@ -250,10 +245,9 @@ def test_an_id_token_that_has_expired_is_refused(settings: Settings) -> None:
         refused(sign_in_as(browser, office365, "anita"), browser, office365)
 
 
-def test_an_id_token_for_another_program_is_refused(office365: Office365) -> None:
-    browser = Client()
+def test_an_id_token_for_another_program_is_refused(client: Client, office365: Office365) -> None:
     office365.audience = "another-client-id"
-    refused(sign_in_as(browser, office365, "anita"), browser, office365)
+    refused(sign_in_as(client, office365, "anita"), client, office365)
 
 
 def _without_signature(id_token: str) -> str:
@@ -293,13 +287,14 @@ def _claims(id_token: str) -> dict[str, Any]:
         lambda _id_token: "x.y.z",
     ],
 )
-def test_an_id_token_that_office365_did_not_sign_is_refused(office365: Office365, forge: Callable[[str], str]) -> None:
-    browser = Client()
+def test_an_id_token_that_office365_did_not_sign_is_refused(
+    client: Client, office365: Office365, forge: Callable[[str], str]
+) -> None:
     office365.forge = forge
-    refused(sign_in_as(browser, office365, "anita"), browser, office365)
+    refused(sign_in_as(client, office365, "anita"), client, office365)
     office365.forge = None
-    sign_in_as(browser, office365, "anita")
-    assert is_signed_in(browser)
+    sign_in_as(client, office365, "anita")
+    assert is_signed_in(client)
 
 
 @pytest.mark.parametrize(
@@ -307,20 +302,18 @@ def test_an_id_token_that_office365_did_not_sign_is_refused(office365: Office365
     [{"iat": 2**33}, {"iat": "now"}, {"nonce": "of-another-sign-in"}, {"nonce": ""}, {"exp": None}, {"nbf": 2**33}],
 )
 def test_an_id_token_of_another_time_or_another_sign_in_is_refused(
-    office365: Office365, claims: dict[str, Any]
+    client: Client, office365: Office365, claims: dict[str, Any]
 ) -> None:
     office365.add_person("anita", claims_of("Anita Desai", **claims))
-    browser = Client()
-    refused(sign_in_as(browser, office365, "anita"), browser, office365)
+    refused(sign_in_as(client, office365, "anita"), client, office365)
 
 
-def test_an_answer_of_another_issuer_is_refused_before_its_code_is_used(office365: Office365) -> None:
-    browser = Client()
+def test_an_answer_of_another_issuer_is_refused_before_its_code_is_used(client: Client, office365: Office365) -> None:
     for wrong in ("https://evil.example", ""):
-        callback = office365.sign_in(leave_for_office365(browser), "anita")
-        refused(come_back(browser, f"{callback}&iss={wrong}"), browser, office365, token=None)
-    come_back(browser, f"{office365.sign_in(leave_for_office365(browser), 'anita')}&iss={office365.base_url}")
-    assert is_signed_in(browser)
+        callback = office365.sign_in(leave_for_office365(client), "anita")
+        refused(come_back(client, f"{callback}&iss={wrong}"), client, office365, token=None)
+    come_back(client, f"{office365.sign_in(leave_for_office365(client), 'anita')}&iss={office365.base_url}")
+    assert is_signed_in(client)
 
 
 def test_the_answer_to_somebody_else_signs_nobody_in(office365: Office365) -> None:
@@ -347,10 +340,9 @@ def test_a_stolen_code_is_worthless_in_another_browser(office365: Office365) -> 
     assert office365.token_requests[-1]["code_verifier"]
 
 
-def test_an_answer_works_once(office365: Office365) -> None:
-    browser = Client()
-    callback = office365.sign_in(leave_for_office365(browser), "anita")
-    come_back(browser, callback)
+def test_an_answer_works_once(client: Client, office365: Office365) -> None:
+    callback = office365.sign_in(leave_for_office365(client), "anita")
+    come_back(client, callback)
     other = Client()
     assert come_back(other, callback).status_code == 401
     assert not is_signed_in(other)
@@ -360,14 +352,13 @@ def test_an_answer_works_once(office365: Office365) -> None:
     assert not is_signed_in(other)
 
 
-def test_a_deactivated_account_is_told_so_and_the_trail_tells_of_it(office365: Office365) -> None:
+def test_a_deactivated_account_is_told_so_and_the_trail_tells_of_it(client: Client, office365: Office365) -> None:
     sign_in_as(Client(), office365, "anita")
     User.objects.update(is_active=False)
-    browser = Client()
-    answer = sign_in_as(browser, office365, "anita")
+    answer = sign_in_as(client, office365, "anita")
     assert answer.status_code == 401
     assert "deactivated" in answer.content.decode()
-    assert not is_signed_in(browser)
+    assert not is_signed_in(client)
     assert AuditEvent.objects.filter(tag="user:session:refused").count() == 1
 
 
@@ -376,42 +367,41 @@ def test_a_sandbox_has_no_answer_of_office365_to_take() -> None:
 
 
 @pytest.mark.parametrize("process", ["connect", "redirect"])
-def test_a_second_identity_cannot_be_connected_to_an_account(office365: Office365, process: str) -> None:
-    browser = Client()
-    sign_in_as(browser, office365, "anita")
+def test_a_second_identity_cannot_be_connected_to_an_account(
+    client: Client, office365: Office365, process: str
+) -> None:
+    sign_in_as(client, office365, "anita")
     anita = User.objects.get()
     office365.add_person("eve", claims_of("Eve"))
-    answer = sign_in_as(browser, office365, "eve", process=process)
+    answer = sign_in_as(client, office365, "eve", process=process)
     assert answer.status_code == 401
     assert not SocialAccount.objects.exists()
     assert User.objects.get() == anita
 
 
 @pytest.mark.parametrize("path", ["/accounts/signup/", "/accounts/password/reset/", "/accounts/social/signup/"])
-def test_there_is_no_local_account_to_make(office365: Office365, path: str) -> None:
-    browser = Client()
+def test_there_is_no_local_account_to_make(client: Client, office365: Office365, path: str) -> None:
     form = {"email": "eve@evil.example", "password1": "x", "password2": "x"}
-    for answer in (browser.get(path, follow=True), browser.post(path, form, follow=True)):
+    for answer in (client.get(path, follow=True), client.post(path, form, follow=True)):
         assert answer.status_code in {200, 403, 404, 405}
-        assert not is_signed_in(browser)
+        assert not is_signed_in(client)
     assert not User.objects.exists()
 
 
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:9", "{office365}/users", "{office365}/oauth2/authorize"])
 def test_an_office365_that_is_down_or_not_itself_is_told_and_loses_nothing(
-    office365: Office365, settings: Settings, base_url: str
+    client: Client, office365: Office365, settings: Settings, base_url: str
 ) -> None:
-    browser = Client()
-    callback = office365.sign_in(leave_for_office365(browser), "anita")
+    callback = office365.sign_in(leave_for_office365(client), "anita")
     app = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"][0]
     working, app["settings"]["server_url"] = (
         app["settings"]["server_url"],
         base_url.format(office365=office365.base_url),
     )
-    for answer in (come_back(browser, callback), browser.post(LOGIN)):
+    for answer in (come_back(client, callback), client.post(LOGIN)):
         assert answer.status_code == 503
         assert "Office365 isn’t responding. Try again in a few minutes." in answer.content.decode()
-        assert not is_signed_in(browser)
+        assert not is_signed_in(client)
     app["settings"]["server_url"] = working
-    sign_in_as(browser, office365, "anita")
-    assert is_signed_in(browser)
+    sign_in_as(client, office365, "anita")
+    assert is_signed_in(client)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,11 +18,10 @@ from accounts.tests.factories import verify
 from accounts.tests.office365_server import Office365
 from accounts.tests.pages import words
 from kaizala_console.lib import clock
+from kaizala_console.lib.tests.cast import BrowserOf, Travel
 
 AGAIN = "/console/sign-in-again/"
 ADD = "/console/phones/add/"
-BrowserOf = Callable[..., Client]
-
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:get_jwt_config:DeprecationWarning")]
 
 
@@ -38,7 +36,7 @@ def asked(location: str) -> dict[str, str]:
 
 
 def test_it_holds_for_the_time_of_the_setting(
-    member: User, browser_of: BrowserOf, travel: Callable[..., Any], settings: Settings
+    member: User, browser_of: BrowserOf, travel: Travel, settings: Settings
 ) -> None:
     travel()
     browser = browser_of(member)

@@ -14,6 +14,7 @@ from accounts import sandbox
 from accounts.models import AuditEvent, SandboxSms, User
 from accounts.tests.pages import words
 from accounts.views import sandbox as sandbox_pages
+from kaizala_console.lib.tests.cast import BrowserOf
 
 LOGIN = "/accounts/login/"
 IDENTITIES = "/sandbox/identities"
@@ -90,9 +91,7 @@ def test_another_site_cannot_sign_anybody_in(db: None) -> None:
     assert not User.objects.exists()
 
 
-def test_signing_out_ends_the_session_and_empties_the_browsers_cache(
-    member: User, browser_of: Callable[..., Client]
-) -> None:
+def test_signing_out_ends_the_session_and_empties_the_browsers_cache(member: User, browser_of: BrowserOf) -> None:
     browser = browser_of(member)
     assert browser.get("/accounts/logout/").status_code == 200, "a link alone signs nobody out"
     assert browser.get("/console/signed-out/").headers["Location"] == "/console/"

@@ -26,6 +26,7 @@ from django.conf import settings
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, sync_playwright
 
 from accounts.models.session import SessionStore
+from kaizala_console.lib.tests.cast import BrowserOf, OpenPage
 from kaizala_console.tests.family import killed_when_late
 
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
@@ -103,10 +104,7 @@ def emptied(context: BrowserContext, origin: str) -> None:
 
 @pytest.fixture
 def open_page(
-    browser: Browser,
-    live_server: Any,
-    browser_of: Callable[..., Any],
-    kept_contexts: dict[str, list[BrowserContext]],
+    browser: Browser, live_server: Any, browser_of: BrowserOf, kept_contexts: dict[str, list[BrowserContext]]
 ) -> Iterator[Callable[..., Page]]:
     """``open_page(user=None, confirmed=True, width=1280, height=800, dark=False, scripts=True, zoom=1, **context)``.
 
@@ -170,13 +168,13 @@ def open_page(
 
 
 @pytest.fixture
-def page(open_page: Callable[..., Page]) -> Page:
+def page(open_page: OpenPage) -> Page:
     """A wide page in light colours with scripts, signed out."""
     return open_page()
 
 
 @pytest.fixture
-def plain_page(open_page: Callable[..., Page]) -> Page:
+def plain_page(open_page: OpenPage) -> Page:
     """The same without scripts."""
     return open_page(scripts=False)
 

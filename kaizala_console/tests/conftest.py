@@ -6,15 +6,37 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
 from pytest_django import Settings
 
 from accounts.models import User
 from accounts.queries import primary_person
 from accounts.sandbox import BY_KEY
+from connectors.permissions import PERMISSIONS
 from connectors.tests.receiver import receiving
+from groups.models import Group
+from groups.tests.factories import Program, let_in, make_connector, make_group
+from kaizala_console.lib.tests.cast import OpenPage
 from kaizala_console.tests.typist import Typist
 from kaizala_console.tests.whole_world import World, make_world
+
+
+@pytest.fixture
+def group(group_admin: User, member: User) -> Group:
+    """With one admin and one member."""
+    return make_group("Night Shift", organisation=group_admin.organisation, admins=[group_admin], members=[member])
+
+
+@pytest.fixture
+def program(developer: User, group: Group, group_admin: User) -> Program:
+    """One that may do everything, in this group."""
+    return let_in(make_connector(developer, permissions=PERMISSIONS), group, group_admin)
+
+
+@pytest.fixture
+def strange(outsider: User) -> Program:
+    """One that may do everything, in a group of another organisation."""
+    there = make_group("Elsewhere", organisation=outsider.organisation, admins=[outsider])
+    return let_in(make_connector(outsider, permissions=PERMISSIONS), there, outsider)
 
 
 @pytest.fixture
@@ -32,7 +54,7 @@ def listens_at(settings: Settings) -> Iterator[str]:
 
 
 @pytest.fixture
-def typist(open_page: Callable[..., Page], phones: Any) -> Iterator[Callable[..., Typist]]:
+def typist(open_page: OpenPage, phones: Any) -> Iterator[Callable[..., Typist]]:
     """`typist("developer")`: one of the sandbox's identities before their first sign-in; `typist(user)`: signed in.
 
     When the test is over, each of them has seen at every stop where the focus was.

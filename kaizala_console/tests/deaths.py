@@ -33,7 +33,6 @@ MODELS: dict[Any, tuple[str, ...]] = {
     HandoffClaimReplay: ("handoff_id",),
     AuthorizationCode: ("used_at", "refresh_token_id"),
 }
-
 State = dict[str, list[tuple[Any, ...]]]
 
 

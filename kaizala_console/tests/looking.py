@@ -21,7 +21,6 @@ WIDE, NARROW = 1280, 320  # NARROW: the smallest phone, and WIDE at 400 %
 HEIGHT = 800
 PATIENCE = 3  # so often is axe-core asked about a colour on which it cannot decide
 _asked_about: Counter[int] = Counter()  # colours
-
 Question = tuple[str, Any]
 Step = tuple[str, list[Question], list[Question]]  # what it is called, what is done before, what is asked
 

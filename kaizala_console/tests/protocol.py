@@ -8,16 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-import pytest
 from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
 
-from accounts.models import User
 from connectors.description import get_description
-from connectors.permissions import PERMISSIONS
-from groups.models import Group
-from groups.tests.factories import Program, let_in, make_connector, make_group, unknown_id
+from groups.tests.factories import unknown_id
 from kaizala_console.api.endpoint import Operation, list_operations
 from kaizala_console.api.openapi import to_openapi_path
 from kaizala_console.api.routing import get_routes
@@ -102,24 +98,6 @@ ALL: Final = list(rows())
 GUARDED: Final = [row for row in ALL if row.operation.authenticate]
 OPEN: Final = [row for row in ALL if not row.operation.authenticate]
 READING: Final = [row for row in ALL if row.operation.body]
-
-
-@pytest.fixture
-def group(group_admin: User, member: User) -> Group:
-    return make_group(organisation=group_admin.organisation, admins=[group_admin], members=[member])
-
-
-@pytest.fixture
-def program(developer: User, group: Group, group_admin: User) -> Program:
-    """One that may do everything, in this group."""
-    return let_in(make_connector(developer, permissions=PERMISSIONS), group, group_admin)
-
-
-@pytest.fixture
-def strange(outsider: User) -> Program:
-    """One that may do everything, in a group of another organisation."""
-    there = make_group("Elsewhere", organisation=outsider.organisation, admins=[outsider])
-    return let_in(make_connector(outsider, permissions=PERMISSIONS), there, outsider)
 
 
 def send(row: Row, path: str, token: str = "", body: bytes | None = None, kind: str = JSON, **headers: str) -> Any:

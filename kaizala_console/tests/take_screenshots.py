@@ -6,14 +6,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client
-from playwright.sync_api import Page
 
+from kaizala_console.lib.tests.cast import BrowserOf, OpenPage
 from kaizala_console.tests.every_page import PAGES
 from kaizala_console.tests.visiting import LOOKS, Visitors
 from kaizala_console.tests.whole_world import World
@@ -24,12 +22,7 @@ from kaizala_console.tests.whole_world import World
 @pytest.mark.parametrize("look", list(LOOKS))
 @pytest.mark.parametrize("section", list(PAGES))
 def test_pictures(
-    section: str,
-    look: str,
-    whole_world: World,
-    open_page: Callable[..., Page],
-    browser_of: Callable[..., Client],
-    live_server: Any,
+    section: str, look: str, whole_world: World, open_page: OpenPage, browser_of: BrowserOf, live_server: Any
 ) -> None:
     folder = Path(os.environ["CONSOLE_TEST_PICTURES"]) / look
     folder.mkdir(parents=True, exist_ok=True)

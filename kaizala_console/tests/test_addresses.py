@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 import pytest
@@ -14,12 +12,11 @@ from accounts.tests.pages import words
 from connectors import token_format
 from connectors.token_format import CredentialKind
 from kaizala_console.lib import clock, ids
+from kaizala_console.lib.tests.cast import BrowserOf, OpenPage
 from kaizala_console.tests.browser import assert_accessible
 
 SEARCH = "/console/search/"
 TAKEN_OUT = "We removed it, but browsers and servers log addresses: replace it if it is in use."
-
-BrowserOf = Callable[..., Client]
 
 
 def access_token() -> str:
@@ -59,12 +56,6 @@ def test_the_other_filters_of_a_list_stay(path: str, member: User, browser_of: B
     assert answer.headers["Location"] == f"{path}?show=all&empty=&sort=a+b%26c"
 
 
-def test_operators_pages_too(operator: User, browser_of: BrowserOf) -> None:
-    token = token_format.generate(CredentialKind.REFRESH).token
-    answer = browser_of(operator).get("/operators/connectors/refreshtoken/", {"q": token})
-    assert answer.headers["Location"] == "/operators/connectors/refreshtoken/"
-
-
 def test_the_way_to_the_sign_in_does_not_carry_it_on(client: Client, db: None) -> None:
     token = token_format.generate(CredentialKind.REFRESH).token
     assert token not in client.get(SEARCH, {"q": token}).headers["Location"]
@@ -87,15 +78,10 @@ def test_what_is_no_credential_is_searched_for(text: str, member: User, browser_
     assert browser_of(member).get(SEARCH, {"q": text}).status_code == 200
 
 
-def test_an_answer_to_a_form_is_left_alone(member: User, browser_of: BrowserOf) -> None:
-    token = token_format.generate(CredentialKind.SECRET).token
-    assert browser_of(member).post(f"/console/connectors/inspector/?q={token}", {"token": token}).status_code == 200
-
-
 @pytest.mark.journey
 @pytest.mark.parametrize("at", ["/console/", "/console/connectors/", "/console/api/"])
 @pytest.mark.capability
-def test_with_scripts_it_does_not_even_leave_the_field(open_page: Callable[..., Any], member: User, at: str) -> None:
+def test_with_scripts_it_does_not_even_leave_the_field(open_page: OpenPage, member: User, at: str) -> None:
     token = token_format.generate(CredentialKind.REFRESH).token
     page = open_page(user=member)
     page.goto(at)

@@ -12,9 +12,7 @@ from kaizala_console.tests import migrated
 from kaizala_console.tests.family import run_within
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
 LIMIT = 200  # seconds
-
 pytestmark = [pytest.mark.long, pytest.mark.once, pytest.mark.usefixtures("django_db_setup")]
 
 

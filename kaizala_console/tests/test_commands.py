@@ -1,4 +1,6 @@
-"""The small commands for operators."""
+"""The small commands and checks for operators."""
+
+from __future__ import annotations
 
 import os
 import re
@@ -8,9 +10,11 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from kaizala_console import checks
 from kaizala_console.lib.env import Environment
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -69,3 +73,18 @@ def test_any_other_command_tells_what_is_missing_without_a_traceback() -> None:
     assert result.returncode == 1
     assert result.stderr.startswith("The console cannot start as a production installation:\n  - ")
     assert "Traceback" not in result.stderr
+
+
+def test_a_sandbox_is_no_deployment(settings: LazySettings) -> None:
+    assert [message.id for message in checks.a_sandbox_is_no_deployment(None)] == ["console.W001"]
+    settings.SANDBOX = False
+    assert checks.a_sandbox_is_no_deployment(None) == []
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(0o700, []), (0o750, ["console.W002"]), (0o704, ["console.W002"])])
+def test_a_data_folder_that_others_can_read_is_noticed(
+    settings: LazySettings, tmp_path: Path, mode: int, expected: list[str]
+) -> None:
+    tmp_path.chmod(mode)
+    settings.DATA_DIR = tmp_path
+    assert [message.id for message in checks.the_data_folder_is_private(None)] == expected

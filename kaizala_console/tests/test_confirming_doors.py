@@ -5,7 +5,7 @@ A door that is new stands in neither, and fails here until somebody has decided.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -30,6 +30,7 @@ from connectors.tests.oauth_app import AUTHORIZE, BACK
 from connectors.views.states import CONNECTOR_CHANGES
 from connectors.views.webhooks import WEBHOOK_CHANGES
 from kaizala_console.lib import ids
+from kaizala_console.lib.tests.cast import BrowserOf
 from kaizala_console.tests.at_each import at_each
 from kaizala_console.tests.open_doors import OPEN
 from kaizala_console.tests.rows import rows_of
@@ -257,7 +258,7 @@ def send(name: str, door: Door, world: World, browser: Client) -> Any:
     return browser.post(address_of(name, door, world, browser), form)
 
 
-def test_a_door_asks_who_sits_there_and_does_nothing_before(world: World, browser_of: Callable[..., Client]) -> None:
+def test_a_door_asks_who_sits_there_and_does_nothing_before(world: World, browser_of: BrowserOf) -> None:
     def at(key: str) -> None:
         door = ALL_DOORS[key]
         browser = browser_of(world.users[door.who], confirmed=False, recent=door.asks == CONFIRM)
@@ -270,9 +271,7 @@ def test_a_door_asks_who_sits_there_and_does_nothing_before(world: World, browse
     at_each(ALL_DOORS, at)
 
 
-def test_the_same_form_is_taken_once_it_is_known_who_sits_there(
-    world: World, browser_of: Callable[..., Client]
-) -> None:
+def test_the_same_form_is_taken_once_it_is_known_who_sits_there(world: World, browser_of: BrowserOf) -> None:
     def at(key: str) -> None:
         door = ALL_DOORS[key]
         browser = browser_of(world.users[door.who])
@@ -285,9 +284,7 @@ def test_the_same_form_is_taken_once_it_is_known_who_sits_there(
     at_each(ALL_DOORS, at)
 
 
-def test_the_form_is_carried_out_by_itself_after_the_confirmation(
-    world: World, browser_of: Callable[..., Client]
-) -> None:
+def test_the_form_is_carried_out_by_itself_after_the_confirmation(world: World, browser_of: BrowserOf) -> None:
     def at(key: str) -> None:
         door = ALL_DOORS[key]
         browser = browser_of(world.users[door.who], confirmed=False)
@@ -344,9 +341,7 @@ CAN_BE_WRONG = frozenset(
 )
 
 
-def test_a_form_that_is_wrong_says_so_before_it_asks_for_a_confirmation(
-    world: World, browser_of: Callable[..., Client]
-) -> None:
+def test_a_form_that_is_wrong_says_so_before_it_asks_for_a_confirmation(world: World, browser_of: BrowserOf) -> None:
     def at(key: str) -> None:
         door = ALL_DOORS[key]
         browser = browser_of(world.users[door.who], confirmed=False)

@@ -10,8 +10,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.models import Organisation, Person, User, VerifiedPhone
-from accounts.sandbox import BY_KEY, IDENTITIES, TENANT_ID
-from connectors.models import Connector, Grant, Handoff, RefreshToken
+from accounts.sandbox import TENANT_ID
+from connectors.models import Connector, Grant, RefreshToken
 from connectors.services import token_exchange
 from groups import access
 from groups.models import Group, GroupLink, Membership, Message, Subscription
@@ -55,26 +55,6 @@ def test_the_first_run_loads_the_organisation_and_the_next_changes_nothing() -> 
     assert loaded["Group"] == len(demo.PLANS)
     assert run("--first-run") == ("", "")
     assert rows() == loaded
-
-
-def test_the_developer_and_the_group_admin_have_the_phone_step_before_them_and_the_others_behind() -> None:
-    run("--first-run")
-    held = set(VerifiedPhone.objects.active().values_list("user__subject", "person__number"))
-    assert held == {
-        (identity.subject, identity.number)
-        for identity in IDENTITIES
-        if identity.key not in {"developer", "group-admin"}
-    }
-    assert Person.objects.get(number=BY_KEY["member"].number).provisioned_at is not None
-    assert Person.objects.get(number=BY_KEY["group-admin"].number).provisioned_at is None
-
-
-def test_the_group_admins_number_opens_groups_to_grant_access_to_once_it_is_verified() -> None:
-    run("--first-run")
-    admin = demo.get_user(demo.GROUP_ADMIN)
-    assert not access.list_visible_groups(admin).exists()
-    VerifiedPhone.objects.create(user=admin, person=Person.objects.get(number=demo.GROUP_ADMIN.number), is_primary=True)
-    assert access.list_administered_groups(admin).count() >= 4
 
 
 def test_there_is_something_of_everything_to_look_at() -> None:
@@ -125,14 +105,6 @@ def test_json_prints_one_object_with_what_a_program_needs(settings: Any) -> None
         assert RefreshToken.objects.get(first_used_at__isnull=False, grant__kind=kind)
 
 
-def test_the_handoffs_are_claimed_and_nothing_is_left_that_could_be_opened() -> None:
-    out, _err = run("--json")
-    assert Handoff.objects.count() == 2
-    assert not Handoff.objects.filter(claimed_at=None).exists()
-    assert not Handoff.objects.filter(sealed__isnull=False).exists()
-    assert json.loads(out)["groupId"]
-
-
 def test_every_connector_is_fresh_and_has_a_group_of_its_own() -> None:
     first, second = (json.loads(run("--json")[0]) for _ in range(2))
     for key in ("connectorId", "connectorSecret", "groupId", "refreshToken", "tenantRefreshToken"):
@@ -143,16 +115,6 @@ def test_every_connector_is_fresh_and_has_a_group_of_its_own() -> None:
         demo.ORGANISATION_ADMIN.number,
         demo.GROUP_ADMIN.number,
     }
-
-
-def test_json_says_what_is_wrong_when_the_organisation_admin_has_no_phone_any_more() -> None:
-    run("--first-run")
-    VerifiedPhone.objects.filter(user=demo.get_user(demo.ORGANISATION_ADMIN)).delete()
-    before = rows()
-    with pytest.raises(CommandError) as error:
-        run("--json")
-    assert "Farah Khan" in str(error.value)
-    assert rows() == before
 
 
 # ---------------------------------------------------------------- Sizes
@@ -200,14 +162,3 @@ def test_outside_of_a_sandbox_nothing_is_made_without_the_word_for_it(settings: 
         run(*arguments)
     assert "--yes-this-is-a-trial-database" in str(error.value)
     assert set(rows().values()) == {0}
-
-
-def test_a_filled_database_can_be_filled_again() -> None:
-    sizes = ("--groups", "5", "--members", "50", "--connectors", "3", "--messages", "10")
-    run(*sizes)
-    before = rows()
-    run(*sizes)
-    run("--members", "20")
-    run("--messages", "10")
-    assert rows()["Membership"] == before["Membership"] + 70
-    assert rows()["Message"] == before["Message"] + 20

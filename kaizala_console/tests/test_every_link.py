@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import parse_qsl, urldefrag, urljoin, urlsplit
@@ -11,6 +11,7 @@ import pytest
 from django.test import Client
 from django.urls import Resolver404, resolve, reverse
 
+from kaizala_console.lib.tests.cast import BrowserOf
 from kaizala_console.tests.visiting import signed_in
 from kaizala_console.tests.whole_world import World
 
@@ -139,7 +140,7 @@ class Walk:
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role or "signed out")
 def test_no_link_leads_to_a_dead_end_and_every_form_to_an_address(
-    role: str, whole_world: World, browser_of: Callable[..., Client]
+    role: str, whole_world: World, browser_of: BrowserOf
 ) -> None:
     client = signed_in(browser_of, whole_world, role)
     client.raise_request_exception = False

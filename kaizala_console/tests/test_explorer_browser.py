@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from accounts.models import User
-from connectors.permissions import PERMISSIONS
 from groups.models import Group, Message
-from groups.tests.factories import Program, let_in, make_connector, make_group
+from groups.tests.factories import Program
+from kaizala_console.lib.tests.cast import OpenPage
 from kaizala_console.tests.browser import assert_accessible
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
@@ -19,20 +18,10 @@ LOOKS = [{"width": 1280}, {"width": 360, "dark": True}]
 STATUS = ".live-responses-table .response-col_status >> nth=1"
 
 
-@pytest.fixture
-def group(group_admin: User) -> Group:
-    return make_group(organisation=group_admin.organisation, admins=[group_admin])
-
-
-@pytest.fixture
-def program(developer: User, group: Group, group_admin: User) -> Program:
-    return let_in(make_connector(developer, permissions=PERMISSIONS), group, group_admin)
-
-
 @pytest.mark.capability
 @pytest.mark.parametrize("look", LOOKS)
 def test_a_developer_finds_an_operation_and_tries_it(
-    open_page: Callable[..., Page], developer: User, program: Program, group: Group, look: dict[str, Any]
+    open_page: OpenPage, developer: User, program: Program, group: Group, look: dict[str, Any]
 ) -> None:
     page = open_page(user=developer, **look)
     calls: list[dict[str, str]] = []
@@ -75,7 +64,7 @@ def test_a_developer_finds_an_operation_and_tries_it(
     assert program.access_token not in page.content()
 
 
-def test_a_link_opens_its_operation(open_page: Callable[..., Page], developer: User) -> None:
+def test_a_link_opens_its_operation(open_page: OpenPage, developer: User) -> None:
     page = open_page(user=developer)
     page.goto("/console/api/#updateWebhook")
     page.locator(".opblock").first.wait_for(timeout=30_000)

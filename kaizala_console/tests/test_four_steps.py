@@ -12,16 +12,16 @@ from django.core.management import call_command
 from playwright.sync_api import Page, expect
 
 from accounts.sandbox import IDENTITIES
+from kaizala_console.lib.tests.cast import OpenPage
 from kaizala_console.tests.browser import assert_accessible, assert_fits
 from kaizala_console.tests.visitor import Visitor
 
 pytestmark = [pytest.mark.capability, pytest.mark.journey, pytest.mark.django_db(transaction=True)]
-
 CONNECTOR = "Shift Planner"
 
 
 @pytest.fixture
-def visitor(open_page: Callable[..., Page], phones: Any) -> Callable[..., Visitor]:
+def visitor(open_page: OpenPage, phones: Any) -> Callable[..., Visitor]:
     """`visitor("developer", scripts=…)`: one of the sandbox's ready identities, before their first sign-in."""
 
     def visitor(key: str, **options: Any) -> Visitor:

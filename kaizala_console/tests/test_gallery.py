@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
 from django.test import Client
-from playwright.sync_api import Dialog, Page, expect
+from playwright.sync_api import Page, expect
 
+from kaizala_console.lib.tests.cast import OpenPage
 from kaizala_console.tests.browser import assert_accessible
 from kaizala_console.tests.looking import findings
 
 pytestmark = pytest.mark.django_db
-OpenPage = Callable[..., Page]
 SCHEMES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
-
-
-def test_the_gallery_is_there_in_the_sandbox(client: Client) -> None:
-    response = client.get("/gallery/")
-    assert response.status_code == 200
-    assert "unsafe" not in response.headers["Content-Security-Policy"]
 
 
 def test_in_production_there_is_no_gallery(client: Client, settings: Any) -> None:
@@ -92,17 +85,6 @@ def test_without_scripts_nothing_is_offered_that_needs_them(plain_page: Page) ->
 
 
 @pytest.mark.journey
-def test_a_skip_link_is_the_first_stop_of_the_keyboard(page: Page) -> None:
-    page.goto("/gallery/")
-    page.keyboard.press("Tab")
-    link = page.get_by_role("link", name="Skip to content")
-    expect(link).to_be_focused()
-    expect(link).to_be_in_viewport()
-    page.keyboard.press("Enter")
-    expect(page.locator("main")).to_be_focused()
-
-
-@pytest.mark.journey
 def test_a_country_is_found_by_typing_and_chosen_by_keyboard(page: Page) -> None:
     page.goto("/gallery/")
     box = page.locator("#id_phone-country")
@@ -138,43 +120,6 @@ def test_a_pin_can_be_pasted_with_a_space_in_it(open_page: OpenPage) -> None:
     pin.press("End")
     pin.press_sequentially("7")
     expect(pin).to_have_value("123456")
-
-
-@pytest.mark.journey
-def test_a_secret_can_be_taken_along_as_env_and_as_json(page: Page) -> None:
-    page.goto("/gallery/")
-    with page.expect_download() as env:
-        page.get_by_role("button", name="Download .env").click()
-    assert env.value.suggested_filename == "depot-bot.env"
-    assert env.value.path().read_text() == (
-        'KAIZALA_CONNECTOR_ID="5f0e7c1a-1b7a-4f0c-9a63-2f3a54d1b9aa"\n'
-        'KAIZALA_CONNECTOR_SECRET="SAMPLE-not-a-secret-0000000000"\n'
-    )
-    with page.expect_download() as json:
-        page.get_by_role("button", name="Download JSON").click()
-    assert '"KAIZALA_CONNECTOR_SECRET": "SAMPLE-not-a-secret-0000000000"' in json.value.path().read_text()
-
-
-@pytest.mark.journey
-@pytest.mark.capability
-def test_a_secret_must_be_called_stored_before_it_is_left(page: Page) -> None:
-    page.goto("/gallery/")
-    done = page.get_by_role("button", name="Done", exact=True)
-    expect(done).to_be_disabled()
-    asked: list[str] = []
-
-    def answer(dialog: Dialog) -> None:
-        asked.append(dialog.type)
-        dialog.accept()
-
-    page.on("dialog", answer)
-    page.get_by_label("Connector secret").click()
-    page.goto("/gallery/?again")
-    assert asked == ["beforeunload"]
-    page.get_by_label("I have stored it").check()
-    expect(done).to_be_enabled()
-    page.goto("/gallery/?once-more")
-    assert asked == ["beforeunload"], "nobody is asked twice about what is stored"
 
 
 @pytest.mark.journey

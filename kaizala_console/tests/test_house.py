@@ -16,7 +16,6 @@ from kaizala_console.celery import QUEUES
 from kaizala_console.tests.production import PRODUCTION
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-
 pytestmark = pytest.mark.once
 
 
@@ -129,16 +128,21 @@ def test_another_python_is_found_when_python3_is_too_old_or_cannot_make_environm
     assert find(tmp_path).stdout.strip() == str(newer)
 
 
-def test_a_missing_venv_module_is_told_with_the_package_to_install(tmp_path: Path) -> None:
-    python = fake_python(tmp_path, "only", is_new=True, has_venv=False)
+@pytest.mark.parametrize(
+    ("is_new", "has_venv", "said"),
+    [
+        (True, False, "apt-get install python3-venv"),
+        (False, True, "is no Python 3.11 or later"),
+        (None, True, "is no Python 3.11 or later"),
+    ],
+    ids=["no venv module", "too old", "not there"],
+)
+def test_a_named_python_that_cannot_be_used_is_refused(
+    tmp_path: Path, is_new: bool | None, has_venv: bool, said: str
+) -> None:
+    python = tmp_path / "named"
+    if is_new is not None:
+        fake_python(tmp_path, "named", is_new=is_new, has_venv=has_venv)
     result = find(tmp_path, PYTHON=str(python))
     assert result.returncode == 1
-    assert "apt-get install python3-venv" in result.stderr
-
-
-@pytest.mark.parametrize("exists", [True, False])
-def test_a_named_python_that_is_too_old_or_not_there_is_refused(tmp_path: Path, exists: bool) -> None:
-    python = fake_python(tmp_path, "old", is_new=False) if exists else tmp_path / "nothing"
-    result = find(tmp_path, PYTHON=str(python))
-    assert result.returncode == 1
-    assert "is no Python 3.11 or later" in result.stderr
+    assert said in result.stderr

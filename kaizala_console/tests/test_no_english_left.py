@@ -7,7 +7,7 @@ text that never went through the catalogues shows.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from html.parser import HTMLParser
@@ -24,6 +24,7 @@ from django.db import models
 from django.test import Client
 
 from groups.tests.test_archive_pages import FILE
+from kaizala_console.lib.tests.cast import BrowserOf
 from kaizala_console.tests.every_page import PAGES, Visit
 from kaizala_console.tests.visiting import signed_in
 from kaizala_console.tests.whole_world import World
@@ -144,9 +145,7 @@ def words_without_hindi_in_djangos_admin() -> set[str]:
 @pytest.mark.long
 @pytest.mark.django_db
 @pytest.mark.parametrize("section", list(PAGES))
-def test_a_page_in_hindi_has_no_english_left(
-    section: str, whole_world: World, browser_of: Callable[..., Client]
-) -> None:
+def test_a_page_in_hindi_has_no_english_left(section: str, whole_world: World, browser_of: BrowserOf) -> None:
     known, left = words_of_people() | set(WORD.findall(FILE + HEADINGS)), []
     gaps = words_without_hindi_in_djangos_admin() if section == "operators" else set()
     clients: dict[tuple[str, bool], Client] = {}  # an operator's code is good for one sign-in

@@ -121,29 +121,6 @@ def test_the_watcher_finds_what_is_left_behind() -> None:
     }
 
 
-def test_the_watcher_tells_a_pin_from_six_digits_of_an_id() -> None:
-    """A digest has as many as often as not, and they are anybody's PIN once in a million times."""
-    everything = Everything()
-    everything.addresses = [
-        "/5f0e7c1a-1b7a-4f0c-9a63-2f3a5d304159/",
-        "12:28:41.304159",
-        "1a21cfa304159aef5b1d9",
-        "3041590",
-    ]
-    assert everything.where("304159") == []
-    for text in (
-        "304159",
-        "/?pin=304159&x",
-        r"Your PIN\n304159 is good",
-        "PIN304159.",
-        "YourNewPinIs304159",
-        '{"pin": 304159}',
-    ):
-        everything.addresses.append(text)
-        assert everything.where("304159") == ["address"], text
-        everything.addresses.pop()
-
-
 def _walk(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
     developer, admin = journey.come("developer"), journey.come("group-admin")
     runs = Group.objects.filter(memberships__person__number=BY_KEY["group-admin"].number, memberships__role="Admin")

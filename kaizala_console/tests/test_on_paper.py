@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from groups.tests import factories
+from kaizala_console.lib.tests.cast import OpenPage
 
 A4 = 718  # the width that Chromium leaves between its margins, in pixels
 
 
 @pytest.fixture
-def printed(open_page: Callable[..., Page], group_admin: User, member: User) -> Page:
+def printed(open_page: OpenPage, group_admin: User, member: User) -> Page:
     """The users of a group, by a reader who prefers dark pages."""
     group = factories.make_group("Field Service Mumbai", admins=[group_admin], members=[member])
     page = open_page(user=group_admin, width=A4, dark=True)

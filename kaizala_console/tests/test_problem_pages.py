@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
-from django.template.loader import get_template
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.urls import include, path
 
 from accounts.models import User
 from accounts.views.decorators import signed_in
-from kaizala_console.lib import request_context
 from kaizala_console.lib.errors import (
     Conflict,
     GatewayDown,
@@ -47,11 +44,6 @@ def fails(_request: HttpRequest, how: str) -> HttpResponse:
     raise ERRORS[how]
 
 
-def tells(_request: HttpRequest) -> HttpResponse:
-    here = request_context.current()
-    return HttpResponse(f"{here.request_id} {here.client_address}")
-
-
 @signed_in
 def form(request: HttpRequest) -> HttpResponse:
     return HttpResponse(request.POST.urlencode() or "empty")
@@ -59,7 +51,6 @@ def form(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("console/test/fails/<str:how>/", fails),
-    path("console/test/tells/", tells),
     path("console/test/form/", form),
     path("", include("kaizala_console.urls")),
 ]
@@ -89,6 +80,7 @@ def test_what_is_raised_becomes_a_page_that_says_it_with_a_way_on(how: str, stat
     assert "a secret detail" not in page
     if how in ("rule", "right", "late", "often", "down"):
         assert "no-store" in answer.headers["Cache-Control"]
+        assert answer.headers["X-Request-ID"] in page
 
 
 def test_not_yours_is_the_very_page_of_not_there(client: Client) -> None:
@@ -113,18 +105,6 @@ def test_every_page_carries_the_headers_that_protect_it(client: Client) -> None:
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert "camera=()" in headers["Permissions-Policy"]
-
-
-def test_a_sane_request_id_of_a_proxy_is_taken_over_and_another_is_not(client: Client) -> None:
-    sane = client.get("/console/test/tells/", headers={"X-Request-ID": "trace-0123456789"})
-    assert sane.headers["X-Request-ID"] == "trace-0123456789"
-    forged = client.get("/console/test/tells/", headers={"X-Request-ID": "<script>"})
-    assert "<" not in forged.headers["X-Request-ID"]
-
-
-def test_the_problem_page_names_the_request(client: Client) -> None:
-    answer = client.get("/console/test/fails/down/")
-    assert answer.headers["X-Request-ID"] in answer.content.decode()
 
 
 def test_an_address_that_only_takes_a_form_leads_to_the_page_around_it(client: Client, group_id: str) -> None:
@@ -191,32 +171,6 @@ def test_a_sign_in_page_that_was_open_for_too_long_is_simply_opened_again(db: No
     assert 'href="/accounts/login/?next=/console/"' in answer.content.decode()
 
 
-def test_too_soon_says_when_for_programs_too(client: Client) -> None:
-    assert client.get("/console/test/fails/often/").headers["Retry-After"] == "20"
-
-
 def test_a_script_that_asks_there_gets_no_page(client: Client) -> None:
     assert not client.get("/console/settings/mail/", headers={"HX-Request": "true"}).content
     assert not client.delete("/console/settings/mail/").content
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "account/account_inactive.html",
-        "account/signup_closed.html",
-        "socialaccount/authentication_error.html",
-        "socialaccount/login_cancelled.html",
-    ],
-)
-def test_each_dead_end_of_the_sign_in_has_a_way_on(rf: RequestFactory, name: str) -> None:
-    assert 'href="/accounts/login/"' in get_template(name).render({}, rf.get("/"))
-
-
-def test_where_the_console_has_a_page_of_its_own_allauths_leads_there(
-    browser_of: Callable[[User], Client], developer: User
-) -> None:
-    browser, theirs = browser_of(developer), "/accounts/3rdparty/"
-    for answer in (browser.get(theirs), browser.post(theirs, {"account": "1"})):
-        assert (answer.status_code, answer["Location"]) == (302, "/console/settings/")
-    assert browser.get("/console/").status_code == 200, "nobody was signed out by it"

@@ -12,7 +12,6 @@ import pytest
 from kaizala_console.processes import ManagedProgram, Processes
 
 pytestmark = pytest.mark.once
-
 SLEEPS = "import time; time.sleep(60)"
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"

@@ -20,14 +20,10 @@ from kaizala_console.tests.protocol import (
     STRANGE_QUERY,
     Row,
     all_as_expected,
-    group,
-    program,
     send,
-    strange,
     wrong,
 )
 
-__all__ = ["group", "program", "strange"]
 pytestmark = pytest.mark.django_db
 
 

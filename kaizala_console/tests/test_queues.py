@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty
 from threading import Thread
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,21 +23,18 @@ from django.core.management import CommandError, call_command
 from kombu.connection import Connection
 from kombu.exceptions import ChannelError
 
-from accounts import tasks as accounts_tasks
 from accounts.models import Notice, User
 from accounts.services import notifications
 from accounts.tasks import sweep_notices
-from connectors import tasks as connectors_tasks
 from groups.models.bulk_job import LEASE
 from kaizala_console import celery
-from kaizala_console.celery import QUEUES, app, collect_beat_schedule, heartbeat
+from kaizala_console.celery import QUEUES, app, heartbeat
 from kaizala_console.lib import clock, outbox
+from kaizala_console.lib.tests.cast import Together, Travel
 from kaizala_console.tests.hanging import hang
 from kaizala_console.tests.production import PRODUCTION
 from kaizala_console.tests.real_worker import MailServer, StartWorker, told_once
 from kaizala_console.tests.test_processes import eventually
-
-Travel = Callable[..., dt.datetime]
 
 
 @pytest.fixture
@@ -123,14 +119,6 @@ def test_everything_on_the_timetable_is_a_task_that_a_worker_knows() -> None:
         assert entry["task"] in app.tasks, name
 
 
-def test_a_name_on_the_timetable_belongs_to_one_app(monkeypatch: pytest.MonkeyPatch) -> None:
-    schedule = {"sweep": {"task": "accounts.tasks.sweep", "schedule": 60.0}}
-    monkeypatch.setattr(accounts_tasks, "BEAT_SCHEDULE", schedule, raising=False)
-    monkeypatch.setattr(connectors_tasks, "BEAT_SCHEDULE", schedule, raising=False)
-    with pytest.raises(RuntimeError, match="'sweep'"):
-        collect_beat_schedule(SimpleNamespace(conf=SimpleNamespace(beat_schedule={})))
-
-
 # In a folder --------------------------------------------------------------------------------------------------------
 
 Open = Callable[[], Any]
@@ -213,7 +201,7 @@ def notice(user: User, key: str = "x") -> Notice:
 
 @pytest.mark.services
 @pytest.mark.django_db(transaction=True)
-def test_of_many_workers_one_has_the_row(developer: User, together: Callable[..., list[Any]]) -> None:
+def test_of_many_workers_one_has_the_row(developer: User, together: Together) -> None:
     row = Notice.objects.create(user=developer, template="accounts/phone_claimed", key="x")
     rows = Notice.objects.filter(pk=row.pk)
     now = clock.now()
@@ -241,9 +229,3 @@ def test_a_lease_further_away_than_its_length_is_over() -> None:
     now = clock.now()
     for until, is_free in ((None, True), (now, True), (now + LEASE, False), (now + dt.timedelta(hours=1), True)):
         assert outbox.is_free(until, now, LEASE) is is_free
-
-
-@pytest.mark.django_db
-def test_backoff_goes_on_with_its_last_step() -> None:
-    steps = [dt.timedelta(seconds=1), dt.timedelta(seconds=5)]
-    assert [outbox.backoff(steps, attempts).seconds for attempts in (0, 1, 2, 9)] == [1, 5, 5, 5]

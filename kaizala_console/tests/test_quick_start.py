@@ -30,8 +30,6 @@ PROJECT = """<Project Sdk="Microsoft.NET.Sdk"><PropertyGroup>
 <ImplicitUsings>enable</ImplicitUsings></PropertyGroup></Project>"""
 DOTNET = "dotnet run"
 MONO = "mcs -out:Program.exe -r:System.Net.Http.dll -r:System.Runtime.Serialization.dll Program.cs && mono Program.exe"
-
-
 KEYS = [program.key for program in explorer.list_programs()]
 
 
@@ -118,8 +116,3 @@ def test_there_is_a_program_in_each_language(key: str) -> None:
     ):
         assert word in program.text
     assert "CONNECTOR_ID" not in explorer.get_program(key, "df91cb37").text
-
-
-@pytest.mark.once
-def test_an_unknown_language_is_the_first_one() -> None:
-    assert explorer.get_program("cobol").key == "curl"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,8 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Page
 
-from accounts.models import Organisation, User
-from accounts.views.time_zones import COOKIE, display_name
+from accounts.models import User
+from accounts.views.time_zones import COOKIE
 from connectors.models import AccessRequest, Grant
 from connectors.permissions import PERMISSIONS
 from connectors.services import access_requests as asking
@@ -25,8 +24,8 @@ from groups.models import Group
 from groups.tests import factories
 from groups.views import responses
 from kaizala_console.lib import moments
+from kaizala_console.lib.tests.cast import BrowserOf
 
-Browser = Callable[..., Client]
 KOLKATA, BERLIN = ZoneInfo("Asia/Kolkata"), ZoneInfo("Europe/Berlin")
 NOW = dt.datetime(2026, 3, 20, 20, 10, tzinfo=dt.UTC)  # 01:40 of the next day in India
 
@@ -34,11 +33,6 @@ NOW = dt.datetime(2026, 3, 20, 20, 10, tzinfo=dt.UTC)  # 01:40 of the next day i
 def reading_in(client: Client, zone: str) -> Client:
     client.cookies[COOKIE] = zone
     return client
-
-
-@pytest.fixture
-def group(organisation: Organisation, group_admin: User) -> Group:
-    return factories.make_group(organisation=organisation, admins=[group_admin])
 
 
 @pytest.fixture
@@ -58,7 +52,7 @@ def asked(developer: User, group: Group) -> AccessRequest:
 
 @pytest.mark.django_db
 def test_a_sentence_says_when_in_the_readers_zone(
-    asked: AccessRequest, developer: User, group_admin: User, browser_of: Browser
+    asked: AccessRequest, developer: User, group_admin: User, browser_of: BrowserOf
 ) -> None:
     asking.withdraw(request=asked, by=developer)
     asked.refresh_from_db()
@@ -70,7 +64,9 @@ def test_a_sentence_says_when_in_the_readers_zone(
 
 
 @pytest.mark.django_db
-def test_the_zone_of_a_signed_in_readers_device_is_stored_for_their_mails(developer: User, browser_of: Browser) -> None:
+def test_the_zone_of_a_signed_in_readers_device_is_stored_for_their_mails(
+    developer: User, browser_of: BrowserOf
+) -> None:
     browser = reading_in(browser_of(developer), "Asia%2FKolkata")
     for said in ("Asia%2FKolkata", "Not%2FAZone", ""):
         browser.cookies[COOKIE] = said
@@ -83,14 +79,9 @@ def test_the_zone_of_a_signed_in_readers_device_is_stored_for_their_mails(develo
     assert reading_in(Client(), "Asia%2FKolkata").get("/accounts/login/").status_code == 200
 
 
-def test_the_next_reader_has_their_own_zone_again(developer: User, browser_of: Browser) -> None:
-    reading_in(browser_of(developer), "Asia%2FKolkata").get("/console/settings/")
-    assert timezone.get_current_timezone_name() == "UTC"
-
-
 @pytest.mark.django_db
 def test_a_replay_begins_when_the_readers_clock_says(
-    group: Group, group_admin: User, developer: User, browser_of: Browser, time_machine: Any
+    group: Group, group_admin: User, developer: User, browser_of: BrowserOf, time_machine: Any
 ) -> None:
     time_machine.move_to(NOW, tick=False)
     connector = factories.make_connector(developer, permissions=PERMISSIONS)
@@ -105,25 +96,23 @@ def test_a_replay_begins_when_the_readers_clock_says(
 
 
 @pytest.mark.django_db
-def test_an_admin_of_another_zone_who_leaves_the_end_date_as_it_was_asked_gives_until_that_very_moment(
-    asked: AccessRequest, group_admin: User, browser_of: Browser
+@pytest.mark.parametrize(
+    ("end_date", "ends_at"),
+    [
+        ("2090-01-31", dt.datetime(2090, 2, 1, tzinfo=KOLKATA)),
+        ("2090-01-30", dt.datetime(2090, 1, 31, tzinfo=BERLIN)),
+    ],
+    ids=["left as it was asked", "another day"],
+)
+def test_an_admin_of_another_zone_gives_what_was_asked_to_the_moment_or_until_the_end_of_a_day_of_theirs(
+    asked: AccessRequest, group_admin: User, browser_of: BrowserOf, end_date: str, ends_at: dt.datetime
 ) -> None:
-    client = reading_in(browser_of(group_admin), "Europe%2FBerlin")
-    form = form_to(
-        client.get(reverse("groups:request", args=[asked.pk])), reverse("groups:request_approve", args=[asked.pk])
-    )
-    assert form.fields["end_date"] == ["2090-01-31"]
-    form.send(client)
-    assert Grant.objects.get().ends_at == asked.ends_at
-
-
-@pytest.mark.django_db
-def test_an_end_date_is_a_day_of_the_reader(asked: AccessRequest, group_admin: User, browser_of: Browser) -> None:
     client = reading_in(browser_of(group_admin), "Europe%2FBerlin")
     approve = reverse("groups:request_approve", args=[asked.pk])
     form = form_to(client.get(reverse("groups:request", args=[asked.pk])), approve)
-    form.send(client, {"end_date": "2090-01-30"})
-    assert Grant.objects.get().ends_at == dt.datetime(2090, 1, 31, tzinfo=BERLIN)
+    assert form.fields["end_date"] == ["2090-01-31"]
+    form.send(client, {"end_date": end_date})
+    assert Grant.objects.get().ends_at == ends_at
 
 
 @pytest.mark.once
@@ -151,12 +140,6 @@ def test_what_the_server_wrote_in_the_devices_zone_is_not_written_again(page: Pa
     assert (exact.get_attribute("title") or "").endswith("GMT+5:30"), "the server did not know the zone yet"
     page.goto("/gallery/")
     assert (exact.get_attribute("title") or "").endswith(" IST")
-
-
-@pytest.mark.once
-def test_a_zone_is_named_as_people_call_it() -> None:
-    assert display_name(KOLKATA) == "India Time"
-    assert display_name(dt.UTC) == "UTC"
 
 
 @pytest.mark.once

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -12,10 +10,10 @@ from connectors.models import Grant
 from connectors.permissions import Permission
 from connectors.tests.factories import make_connector
 from groups.tests.factories import make_group
+from kaizala_console.lib.tests.cast import OpenPage
 from kaizala_console.tests.browser import assert_accessible, assert_fits
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
-
 SCREENS = pytest.mark.parametrize(
     "options",
     [{"width": 1280}, {"width": 360, "height": 740, "dark": True}, {"width": 1280, "scripts": False}],
@@ -26,11 +24,7 @@ SCREENS = pytest.mark.parametrize(
 @SCREENS
 @pytest.mark.capability
 def test_a_link_is_sent_answered_in_part_and_so_is_the_wish_for_more(
-    open_page: Callable[..., Page],
-    organisation: Organisation,
-    developer: User,
-    group_admin: User,
-    options: dict[str, object],
+    open_page: OpenPage, organisation: Organisation, developer: User, group_admin: User, options: dict[str, object]
 ) -> None:
     make_group("Night Shift", organisation=organisation, admins=[group_admin])
     connector = make_connector(developer, "Shift Planner")
@@ -81,34 +75,6 @@ def test_a_link_is_sent_answered_in_part_and_so_is_the_wish_for_more(
     theirs.goto(f"/console/connectors/{connector.pk}/requests/?show=earlier")
     expect(theirs.get_by_text("Text Message", exact=True).first).to_be_visible()
     looks_right(theirs)
-
-
-@SCREENS
-def test_a_request_to_a_named_group_is_found_in_its_tab_and_refused(
-    open_page: Callable[..., Page],
-    organisation: Organisation,
-    developer: User,
-    group_admin: User,
-    options: dict[str, object],
-) -> None:
-    group = make_group("Night Shift", organisation=organisation, admins=[group_admin])
-    connector = make_connector(developer, "Shift Planner")
-    looks_right = _nothing if options.get("scripts") is False else _looks_right
-    theirs, admins = open_page(user=developer, **options), open_page(user=group_admin, **options)
-    theirs.goto(f"/console/connectors/{connector.pk}/requests/send/")
-    theirs.get_by_label("Group ID").fill(str(group.pk))
-    theirs.get_by_role("button", name="Send request").click()
-    expect(theirs.get_by_role("heading", name=f"Group {group.pk}")).to_be_visible()
-
-    admins.goto("/console/groups/requests/")
-    looks_right(admins)
-    admins.goto(f"/console/groups/{group.pk}/connectors/")
-    looks_right(admins)
-    admins.get_by_role("link", name="Shift Planner").first.click()
-    admins.get_by_role("button", name="Refuse").click()
-    expect(admins.get_by_text("Refused. We notified")).to_be_visible()
-    looks_right(admins)
-    assert not Grant.objects.exists()
 
 
 def _looks_right(page: Page) -> None:

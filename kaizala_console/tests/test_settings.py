@@ -21,7 +21,6 @@ from kaizala_console.tests.production import PRODUCTION
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEYS = ("SECRET_KEY", "CREDENTIAL_PEPPERS", "ACCESS_TOKEN_KEYS", "ENCRYPTION_KEYS")
-
 pytestmark = pytest.mark.once
 Load = Callable[..., dict[str, Any]]
 

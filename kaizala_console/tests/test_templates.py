@@ -1,4 +1,4 @@
-"""Every template and static file: nothing unescaped, nothing missing, nothing heavy."""
+"""Every template and static file: nothing unescaped, missing or heavy; what is shown once is not compressed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 from django.contrib.staticfiles import finders
 from django.test import Client
+from django.urls import reverse
 
+from accounts.models import User
+from connectors.tests.factories import make_connector
+from kaizala_console.lib.tests.cast import BrowserOf
 from kaizala_console.statuses import STATUSES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -58,3 +62,39 @@ def test_a_first_visit_loads_less_than_it_may(client: Client) -> None:
     names = set(re.findall(r'(?:href|src)="/static/([^"#]+)', html.decode()))
     sizes = {name: len(gzip.compress((STATIC / name).read_bytes())) for name in names}
     assert sum(sizes.values()) + len(gzip.compress(html)) < FIRST_LOAD, sizes
+
+
+BY_A_BROWSER = {"accept-encoding": "gzip, deflate, br"}
+
+
+@pytest.mark.django_db
+def test_a_page_is_compressed_for_those_who_read_that_and_for_nobody_else(
+    developer: User, browser_of: BrowserOf
+) -> None:
+    client = browser_of(developer)
+    small = client.get(reverse("connectors:list"), headers=BY_A_BROWSER)
+    assert small.headers["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in small.headers["Vary"]
+    assert int(small.headers["Content-Length"]) == len(small.content)
+    large = client.get(reverse("connectors:list"))
+    assert "Content-Encoding" not in large.headers
+    assert len(small.content) * 2 < len(large.content)
+
+
+@pytest.mark.django_db
+def test_what_is_shown_once_is_not_compressed(developer: User, browser_of: BrowserOf) -> None:
+    """Its length would tell of it, to whoever can have other words stand beside it (BREACH)."""
+    connector = make_connector(developer)
+    client = browser_of(developer)
+    shown = client.post(
+        reverse("connectors:secret_add", args=[connector.pk]), {"idempotency_key": "s" * 32}, headers=BY_A_BROWSER
+    )
+    assert b"kzcs_" in shown.content
+    assert "Content-Encoding" not in shown.headers
+
+
+@pytest.mark.django_db
+def test_the_key_of_an_authenticator_app_is_not_compressed(developer: User, browser_of: BrowserOf) -> None:
+    shown = browser_of(developer).get(reverse("accounts:authenticator_set_up"), headers=BY_A_BROWSER)
+    assert b"totp-key" in shown.content
+    assert "Content-Encoding" not in shown.headers

@@ -209,9 +209,9 @@ class Typist:
                 self.press(wanted)
                 self.arrive()
 
-    def link(self, name: str, *, back: bool = False) -> None:
+    def link(self, name: str) -> None:
         """Follows a link of the page."""
-        self.press(self.page.get_by_role("main").get_by_role("link", name=name), back=back)
+        self.press(self.page.get_by_role("main").get_by_role("link", name=name))
         self.arrive()
 
     def open(self, entry: str) -> None:
@@ -230,10 +230,6 @@ class Typist:
         self.reach(self.field(label))
         self.page.keyboard.press("Control+A")
         self.page.keyboard.type(text)
-
-    def unfold(self, words: str) -> None:
-        """Opens what is folded away behind these words."""
-        self.press(self.page.get_by_role("main").locator("summary").filter(has_text=words), "Space")
 
     def tick(self, label: str) -> None:
         """Ticks a box, or takes the tick away."""

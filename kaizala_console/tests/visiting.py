@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +11,7 @@ from playwright.sync_api import Page
 
 from accounts.models import AuthenticatorApp
 from accounts.tests.authenticator import code_of
+from kaizala_console.lib.tests.cast import BrowserOf, OpenPage
 from kaizala_console.tests.browser import DRAWN
 from kaizala_console.tests.every_page import NOBODY, OPERATOR, Visit
 from kaizala_console.tests.whole_world import World
@@ -69,8 +69,8 @@ class Visitors:
     """One browser, in which one visitor after the other is signed in: to the console each is a new one."""
 
     world: World
-    open_page: Callable[..., Page]
-    browser_of: Callable[..., Client]
+    open_page: OpenPage
+    browser_of: BrowserOf
     look: dict[str, Any]
     base: str
     scripts: tuple[str, ...] = (WATCH_SHIFTS,)  # run in every page before its own
@@ -137,7 +137,7 @@ def steady(page: Page) -> None:
     page.evaluate("() => new Promise((done) => setTimeout(done, 30))")
 
 
-def signed_in(browser_of: Callable[..., Client], world: World, who: str, *, confirmed: bool = True) -> Client:
+def signed_in(browser_of: BrowserOf, world: World, who: str, *, confirmed: bool = True) -> Client:
     """The browser of somebody of the world; a confirmed operator has passed the second factor."""
     if who == NOBODY:
         return Client()

@@ -126,8 +126,6 @@ FAILURES: dict[str, Exception] = {
     "bug": ZeroDivisionError("secret detail"),
     "translated": RuleBroken(gettext("Home")),
 }
-
-
 SEEN: list[tuple[str, str, int]] = []  # what `observe` was told of
 
 
@@ -162,7 +160,6 @@ groups = [
     path("<group_id>/reaction/<reference_id>/summary", resource(GET=list_messages)),
     path("<int:group_id>/number", resource(GET=list_messages)),
 ]
-
 urlpatterns = [
     path("v1/accessToken", resource(GET=trade)),
     path("v1/groups/", include(groups)),

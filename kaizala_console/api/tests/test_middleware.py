@@ -8,7 +8,7 @@ import pytest
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.urls import path, re_path
 from django.utils import translation
 from hypothesis import given
@@ -74,11 +74,6 @@ def test_a_literal_goes_before_an_argument_and_steps_back_when_it_leads_nowhere(
     )
 
 
-def test_a_console_page_is_never_called_by_the_wire(rf: RequestFactory) -> None:
-    with pytest.raises(NotImplementedError):
-        console_page(rf.get("/"))
-
-
 @pytest.mark.parametrize("text", ["", "//", "/console/", "/v2/groups", "/api2/x", "/static/v1/groups"])
 def test_paths_of_the_console_are_not_the_wires(text: str) -> None:
     assert get_routes(SAMPLE).segments_of(text) is None
@@ -126,14 +121,6 @@ def test_a_converter_converts_or_refuses() -> None:
 
 
 MESSAGES = "/v1/groups/AbC/messages"
-
-
-@pytest.mark.parametrize(
-    "path", ["/v1", "/v1/nope", "/v1/v1/groups/x/messages", "/groups/AbC/nope", "/api/oauth", "/v1/../console/"]
-)
-@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
-def test_nothing_there_is_the_protocols_404_and_no_page(send: Send, method: str, path: str) -> None:
-    assert refusal(send(method, path)) == (404, "NotFound")
 
 
 @pytest.mark.parametrize("argument", ["%00", "a%00b", "%0d%0aX-Forged:%201", "%1b[31m", "%7f", "%e2%80%ae"])
@@ -237,12 +224,6 @@ def test_what_nobody_foresaw_is_three_fields_without_detail_and_is_logged_with_t
     assert line["route"] == path.removeprefix("/").replace("bug", "<how>").replace("not-even-a-failure", "<how>")
     assert line["exc_info"] is not None
     assert seen == [response["X-Request-ID"]]
-
-
-def test_a_stream_passes_as_it_is(send: Send) -> None:
-    response = send("GET", "/v1/file")
-    assert response["Content-Type"] == "image/png"
-    assert b"".join(response) == b"onetwo"
 
 
 def test_the_call_knows_who_asks_and_forgets_it_afterwards(send: Send, settings: Settings) -> None:

@@ -20,6 +20,7 @@ from kaizala_console.dashboard.navigation import find_targets
 from kaizala_console.dashboard.onboarding import OnboardingPath, OnboardingStep
 from kaizala_console.dashboard.pending_actions import PendingAction, Urgency, Waiting
 from kaizala_console.lib import clock
+from kaizala_console.lib.tests.cast import BrowserOf
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def action(title: str, urgency: Urgency = Urgency.NORMAL) -> PendingAction:
 
 
 def test_what_waits_is_shown_the_most_urgent_first(
-    member: User, stranger: User, browser_of: Callable[..., Client], waiting: Callable[..., None]
+    member: User, stranger: User, browser_of: BrowserOf, waiting: Callable[..., None]
 ) -> None:
     waiting(member, action("Later"), action("At once", Urgency.BLOCKING), action("Soon", Urgency.SOON))
     shown = words(browser_of(member).get(HOME))
@@ -50,23 +51,9 @@ def test_what_waits_is_shown_the_most_urgent_first(
     assert "At once" not in words(browser_of(stranger).get(HOME))
 
 
-def test_only_ones_own_acts_are_shown_lately(
-    member: User, stranger: User, browser_of: Callable[..., Client], waiting: Callable[..., None]
-) -> None:
-    waiting(member)
-    for user in (member, stranger):
-        AuditEvent.objects.create(
-            tag="user:session:started", actor_kind="user", actor_id=str(user.pk), actor_name=user.name,
-            organisation=user.organisation, subject_kind="user", subject_id=str(user.pk),
-        )  # fmt: skip
-    shown = words(browser_of(member).get(HOME))
-    assert "Meera Nair signed in." in shown
-    assert "Sunil Verma" not in shown
-
-
 def test_twenty_pending_actions_cost_no_more_queries_than_one(
     member: User,
-    browser_of: Callable[..., Client],
+    browser_of: BrowserOf,
     waiting: Callable[..., None],
     django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
@@ -82,11 +69,6 @@ HOME, AWAY, BACK, HELP = (
     "/console/first-steps/bring-back/",
     "/console/help/",
 )
-
-
-Browser = Callable[..., Client]
-
-
 TO_DO = OnboardingStep("Second", "Do this.", links=(Link("Go on", "/console/connectors/add/"),))
 
 
@@ -115,7 +97,7 @@ def steps_on(client: Client) -> str:
 
 
 def test_the_step_that_is_next_has_the_only_button(
-    member: User, browser_of: Browser, paths: Callable[..., None]
+    member: User, browser_of: BrowserOf, paths: Callable[..., None]
 ) -> None:
     paths(path())
     page = browser_of(member).get(HOME).content.decode()
@@ -134,7 +116,7 @@ def test_when_one_is_done_the_other_follows_and_then_none(member: User, paths: C
 
 
 def test_put_away_stays_away_on_every_device_until_it_is_brought_back(
-    member: User, stranger: User, browser_of: Browser, paths: Callable[..., None]
+    member: User, stranger: User, browser_of: BrowserOf, paths: Callable[..., None]
 ) -> None:
     paths(path())
     client, other = browser_of(member), browser_of(member)
@@ -152,17 +134,8 @@ def test_put_away_stays_away_on_every_device_until_it_is_brought_back(
     assert AuditEvent.objects.count() == before
 
 
-@pytest.mark.parametrize("door", [AWAY, BACK])
-def test_the_doors_take_a_form_of_who_is_signed_in(
-    door: str, client: Client, member: User, browser_of: Browser
-) -> None:
-    assert browser_of(member).get(door).status_code == 405
-    assert client.post(door)["Location"].startswith("/accounts/login/?next=")
-    assert client.get(HOME)["Location"] == "/accounts/login/?next=%2Fconsole%2F"
-
-
 def test_before_a_phone_is_verified_nothing_but_the_phone_card_is_shown(
-    organisation: Organisation, browser_of: Browser, waiting: Callable[..., None], paths: Callable[..., None]
+    organisation: Organisation, browser_of: BrowserOf, waiting: Callable[..., None], paths: Callable[..., None]
 ) -> None:
     paths(path())
     newcomer = factories.make_user("Nisha Patel", organisation, number=None)

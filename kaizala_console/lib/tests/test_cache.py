@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +10,14 @@ import pytest
 from django.core.cache import cache, caches
 
 from kaizala_console.lib.circuit_breaker import CircuitBreaker
+from kaizala_console.lib.tests.cast import Travel
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 CIRCUIT = CircuitBreaker("somebody", failures=3, seconds=60)
 
 
 @pytest.fixture
-def down(travel: Callable[..., dt.datetime]) -> None:
+def down(travel: Travel) -> None:
     """Three calls in a row failed."""
     for _ in range(3):
         assert CIRCUIT.allows()
@@ -50,7 +49,7 @@ def test_the_one_that_tries_opens_or_closes_it(down: None) -> None:
     assert all(CIRCUIT.allows() for _ in range(3))
 
 
-def test_failures_with_an_answer_between_them_do_not_open_it(travel: Callable[..., dt.datetime]) -> None:
+def test_failures_with_an_answer_between_them_do_not_open_it(travel: Travel) -> None:
     for _ in range(5):
         CIRCUIT.failed()
         CIRCUIT.failed()

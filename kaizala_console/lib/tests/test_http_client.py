@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from pytest_django import Settings
 
 from kaizala_console.lib import deadlines, http_client
@@ -244,11 +243,6 @@ def test_an_authority_of_the_operators_own_is_trusted(tmp_path: Path, settings: 
         assert http_client.fetch("GET", f"https://localhost:{server.port}/hello").status == 200
 
 
-def test_a_session_raises_the_exceptions_of_requests() -> None:
-    with http_client.session() as session, pytest.raises(requests.RequestException):
-        session.get("https://127.0.0.1/")
-
-
 def ends_in_a_second(url: str, deadline: float) -> bool:
     """Whether the quickest try does; each of them ends at the deadline, and says so."""
 
@@ -272,9 +266,7 @@ def test_no_kind_of_slowness_outlives_the_deadline(outside: Outside, path: str) 
     assert time.monotonic() - began < 5  # the times between two bytes add up to more
 
 
-def test_a_name_server_that_does_not_answer_holds_nothing_past_the_deadline(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_name_server_that_does_not_answer_holds_nothing_past_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     answered = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_name, **_more: answered.wait(60))
     try:

@@ -125,16 +125,6 @@ def test_a_foreign_host_costs_one_line_and_no_traceback(stream: io.StringIO) -> 
     assert "exception" not in line
 
 
-def test_the_context_holds_inside_the_block_alone_even_when_it_raises() -> None:
-    here = request_context.RequestContext("a-request-id", "198.51.100.7", "curl")
-    with request_context.use(here):
-        assert request_context.current() is here
-    assert request_context.current().request_id == ""
-    with pytest.raises(ZeroDivisionError), request_context.use(here):
-        _ = 1 / 0
-    assert request_context.current().request_id == ""
-
-
 @pytest.mark.parametrize(
     "offered",
     [

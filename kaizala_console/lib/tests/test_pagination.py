@@ -41,8 +41,6 @@ from kaizala_console.tests import plans
 
 pytestmark = pytest.mark.django_db
 START = datetime(2026, 11, 24, tzinfo=UTC)
-
-
 ORDERS = [
     ("session_key",),
     ("-expire_date", "-session_key"),
@@ -51,8 +49,6 @@ ORDERS = [
     ("session_data", "-expire_date", "session_key"),
     ("-session_data", "-expire_date", "-session_key"),
 ]
-
-
 Session: Any = apps.get_model("accounts", "Session")
 
 
