@@ -17,7 +17,7 @@ from django.urls import reverse
 from playwright.sync_api import Dialog, Page, Request, expect
 
 from accounts.models import User
-from connectors.models import Connector, ConnectorKey, ConnectorSecret
+from connectors.models import Connector, ConnectorKey
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.views import one_time_secrets
@@ -117,16 +117,6 @@ def test_done_waits_for_the_tick_and_leaving_early_asks(open_page: OpenPage, dev
     page.get_by_role("button", name="Done").click()
     expect(page.get_by_role("heading", name="Canteen menu")).to_be_visible()
     assert asked == ["beforeunload"]
-
-
-@pytest.mark.capability
-def test_a_real_double_click_makes_one_connector(open_page: OpenPage, developer: User) -> None:
-    page = open_page(user=developer, scripts=False)
-    choose_permissions(page)
-    page.get_by_label("Text Message", exact=True).check()
-    page.get_by_role("button", name="Create Connector").dblclick()
-    expect(page.get_by_text("You will not see this again.")).to_be_visible()
-    assert ConnectorSecret.objects.count() == 1
 
 
 def made_key(page: Page, connector: Connector) -> tuple[Path, str]:
