@@ -10,11 +10,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import promql_parser
 import pytest
+import yaml
+from django.core.cache import cache
 from django.core.exceptions import MiddlewareNotUsed
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
+from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
 from accounts.admin.site import site as operators
@@ -22,10 +26,11 @@ from accounts.audit.events import EventType
 from accounts.audit.record import SYSTEM, record
 from accounts.models import Notice, User
 from connectors.tests.factories import Program, make_connector, make_program
-from kaizala_console import health, metrics, queues
+from kaizala_console import celery, health, metrics, queues
 from kaizala_console import settings as production_settings
 from kaizala_console.lib import clock
 from kaizala_console.tests.ports import free_port
+from kaizala_console.tests.serving import ROOT
 
 TOKEN = "a-metrics-token-of-the-tests-only-0123456789"
 
@@ -168,6 +173,52 @@ def test_when_the_database_does_not_answer_the_rest_is_told(monkeypatch: pytest.
     assert 'kaizala_ready{part="database"} 0.0' in text
     assert "kaizala_data_disk_free_bytes" in text
     assert "kaizala_queue_waiting" not in text
+
+
+@pytest.mark.postgresql
+@pytest.mark.usefixtures("watched", "db")
+@pytest.mark.parametrize("name", ["prometheus-alerts.yml", "grafana-dashboard.json"])
+def test_alerts_and_dashboard_ask_for_what_is_there(name: str) -> None:
+    """Each expression in Prometheus' own grammar; each name and label among what is told."""
+    Client().get("/v1/accessToken")
+    celery.heartbeat(queue="mail")
+    cache.set("beat:sent:heartbeat-mail", clock.now().timestamp())
+    samples: dict[str, dict[str, set[str]]] = {"up": {"job": {"kaizala-console"}, "instance": set()}}
+    for family in text_string_to_metric_families(read()):
+        for sample in family.samples:
+            for label, value in {**sample.labels, "instance": ""}.items():
+                samples.setdefault(sample.name, {}).setdefault(label, set()).add(value)
+    if connection.vendor == "sqlite":
+        samples |= {f"kaizala_database_connections{end}": {} for end in ("", "_max")}
+    deploy = yaml.safe_load((ROOT / "deploy" / name).read_text())
+    rules = [rule for group in deploy.get("groups", ()) for rule in group["rules"]]
+    targets = [target for panel in deploy.get("panels", ()) for target in panel["targets"]]
+    expressions = [each["expr"] for each in (*rules, *targets)]
+    assert len(expressions) > 10
+    for expression in expressions:
+        selectors: list[promql_parser.VectorSelector] = []
+        promql_parser.walk(promql_parser.parse(expression), collect_into(selectors))
+        assert selectors, expression
+        for selector in selectors:
+            assert selector.name in samples, expression
+            labels = samples[selector.name]
+            for wanted in re.findall(r"by \((?!le\))(.*?)\)", expression):
+                assert wanted in labels, expression
+            for matcher in selector.matchers.matchers:
+                assert matcher.name in labels, expression
+                assert matcher.op != promql_parser.MatchOp.Equal or matcher.value in labels[matcher.name], expression
+    for rule in rules:
+        assert set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"])) <= set(
+            re.findall(r"by \((.*?)\)", rule["expr"]) or ["instance"]
+        )
+
+
+def collect_into(selectors: list[promql_parser.VectorSelector]) -> Callable[[promql_parser.Expr], None]:
+    def visit(node: promql_parser.Expr) -> None:
+        if isinstance(node, promql_parser.VectorSelector):
+            selectors.append(node)
+
+    return visit
 
 
 def test_every_queue_is_read_in_two_statements(db: None, django_assert_num_queries: Callable[..., Any]) -> None:
