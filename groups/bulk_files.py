@@ -15,9 +15,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, cast
 from uuid import UUID
 
+from django.core.files.base import File
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -241,6 +242,13 @@ class Table:
             break
         self._ahead.extendleft(reversed(met))  # they may be good ones themselves
         raise csv.Error
+
+
+def read_header(file: File) -> list[str]:
+    """The cells of the first line; the file is at its beginning afterwards."""
+    header = Table(cast(BinaryIO, file.file), (), ()).header
+    file.seek(0)
+    return header
 
 
 def detect_encoding(file: BinaryIO) -> str:

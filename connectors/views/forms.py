@@ -110,13 +110,13 @@ class TypedNameForm(forms.Form):
     """Typing the name is the confirmation of what cannot be undone, or stops something at once."""
 
     typed = forms.CharField(
-        label=gettext_lazy("Name of the connector"),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
     )
 
-    def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, name: str, label: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._name = name
+        self.fields["typed"].label = label or _("Name of the connector")
         self._mismatch = _("Type the name exactly: “%(name)s”.") % {"name": name}
         self.fields["typed"].help_text = _("Type “%(name)s” to confirm.") % {"name": name}
         self.fields["typed"].error_messages["required"] = self._mismatch

@@ -40,7 +40,7 @@ from connectors.queries.usage import (
 from connectors.services.usage import RateLimitUsage, get_organisation_rate_limit_usage, get_rate_limit_usage
 from connectors.views import links
 from kaizala_console.lib import clock
-from kaizala_console.lib.spreadsheets import csv_lines
+from kaizala_console.lib.spreadsheets import csv_response
 
 PERIODS: Final = {
     Period.HOURS: gettext_lazy("48 hours"),
@@ -173,11 +173,8 @@ def _export(name: str, scope: UsageScope, *ids: UUID) -> str:
 
 def _file(scope: UsageScope, name: str) -> StreamingHttpResponse:
     counts = ((*words, sums.calls, sums.refused, sums.throttled, sums.failed) for *words, sums in scope.lines())
-    response = StreamingHttpResponse(csv_lines(chain([COLUMNS], counts)), content_type="text/csv; charset=utf-8")
     file_name = f"usage-{slugify(name) or 'connector'}-{scope.period.value}-{clock.now():%Y-%m-%d}.csv"
-    response.headers["Content-Disposition"] = f'attachment; filename="{file_name}"'
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
+    return csv_response(chain([COLUMNS], counts), file_name)
 
 
 HEIGHT: Final = 180

@@ -276,14 +276,6 @@ HANDOFF_WEBHOOK_DELETED: Final = gettext_lazy(
 )
 
 
-class TypedHostForm(TypedNameForm):
-    """Typing the host is the confirmation."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["typed"].label = gettext_lazy("Host of the webhook")
-
-
 def list_changes(webhook: Webhook) -> list[StateChange]:
     """What can be done with the webhook as it is, the harmless first."""
     return [change for change in WEBHOOK_CHANGES.values() if webhook.is_active in change.states]
@@ -323,7 +315,7 @@ def change_webhook_state(request: HttpRequest, connector_id: UUID, webhook_id: U
         subject=webhook,
         is_allowed=webhook.is_active in change.states,
         names={"host": webhook.host, "days": settings.WEBHOOK_DAYS},
-        form=TypedHostForm(get_posted(request), name=webhook.host),
+        form=TypedNameForm(get_posted(request), name=webhook.host, label=_("Host of the webhook")),
         get_context=lambda: _get_state_context(webhook, change),
         page=reverse("connectors:webhook_settings", args=[connector_id, webhook_id]),
         page_when_deleted=reverse("connectors:webhooks", args=[connector_id]),

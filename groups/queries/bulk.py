@@ -15,7 +15,7 @@ from accounts import policies
 from accounts.models import Organisation, User
 from accounts.models.person import name_expression
 from groups import access
-from groups.bulk_files import COLUMNS_OF, LONGEST_LINE, MAPPING, SHOWN, SUBSCRIBER, USERS, Table
+from groups.bulk_files import COLUMNS_OF, LONGEST_LINE, MAPPING, SHOWN, SUBSCRIBER, USERS, Table, read_header
 from groups.models import BulkJob, BulkLine, Group, GroupLink, Membership, Subscription
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.pagination import Page, paginate
@@ -148,8 +148,7 @@ def preview(job: BulkJob, *, lines: int = 5) -> tuple[list[str], list[list[str]]
     except FileNotFoundError:
         raise NotFound(_("The file is no longer stored.")) from None
     with file:
-        header = [name for name in dict.fromkeys(Table(cast(BinaryIO, file.file), (), ()).header) if name]
-        file.seek(0)
+        header = [name for name in dict.fromkeys(read_header(file)) if name]
         table = Table(cast(BinaryIO, file.file), (), (), headers={name: name for name in header}, joined=True)
         rows = [[row.cells.get(name, "") for name in header] for row in islice(table.rows(), lines)]
     return header, rows

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.models import User
 from accounts.views.decorators import require_reauthentication, user_of, with_phone
+from accounts.views.forms import add_error
 from connectors import policies
 from connectors.models import AccessRequest, ConnectorState, Grant, RequestState
 from connectors.permissions import DESCRIPTIONS, PERMISSIONS, Permission, describe_permissions, sort_permissions
@@ -34,7 +35,6 @@ from groups.models import Group
 from groups.queries import access_requests
 from groups.queries.access_requests import OpenRequest
 from groups.services import access_requests as requests
-from groups.views.forms import add_error
 from kaizala_console.lib import clock, ids, live
 from kaizala_console.lib.errors import Conflict, ConsoleError, RuleBroken
 

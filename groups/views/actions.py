@@ -11,7 +11,7 @@ from uuid import UUID
 from django.contrib import messages as notes
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import F
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -37,7 +37,7 @@ from groups.views.reactions import get_panel
 from groups.views.responses import AnswerForm, File, SurveyAnswerForm, make_charts, make_file, make_form, spelled_place
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
-from kaizala_console.lib.spreadsheets import csv_lines
+from kaizala_console.lib.spreadsheets import csv_response
 
 Kind = Action.Kind
 THUMBNAILS: Final = 4
@@ -264,11 +264,8 @@ def export(request: HttpRequest, group_id: UUID, action_id: UUID) -> HttpRespons
         raise NotFound(_("This action takes no answers."))
     responses.note_export(action=card.action, by=user)
     rows = response_views.list_rows(card, actions.iterate_responses(card, viewer))
-    response = StreamingHttpResponse(csv_lines(rows), content_type="text/csv; charset=utf-8")
     name = f"answers-{card.action.kind.lower()}-{timezone.localtime(clock.now()):%Y-%m-%d-%H%M}.csv"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
+    return csv_response(rows, name)
 
 
 # ---------------------------------------------------------------- Who, and what

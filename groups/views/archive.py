@@ -23,7 +23,7 @@ from groups.queries import actions as archive_queries
 from groups.queries import bulk as bulk_queries
 from groups.services.bulk import jobs
 from groups.views import links
-from groups.views.bulk import ArchiveFilterForm, ColumnsForm, FileForm, archive_crumbs, render_uploads, save_upload
+from groups.views.bulk import ArchiveFilterForm, ColumnsForm, FileForm, archive_crumbs, upload_page
 from kaizala_console.lib.errors import ConsoleError, NotFound
 
 PAGE_SIZE = 50
@@ -64,15 +64,10 @@ def archive(request: HttpRequest) -> HttpResponse:
 @with_phone(button_label=gettext_lazy("Upload and check"))
 def import_file(request: HttpRequest) -> HttpResponse:
     """The form, and what was imported before."""
-    user = user_of(request)
-    policies.require_organisation_admin(user)
+    policies.require_organisation_admin(user_of(request))
     form = FileForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
-        job = save_upload(user, request, form, KIND, organisation=user.organisation)
-        if job is not None:
-            return redirect("groups:archive_columns" if job.awaits_columns else "groups:bulk_job", job.pk)
     context = {"crumbs": crumbs(*archive_crumbs(), (_("Import"), ""))}
-    return render_uploads(request, "groups/archive_import.html", form, context, KIND, organisation=user.organisation)
+    return upload_page(request, "groups/archive_import.html", form, context, KIND)
 
 
 @require_http_methods(["GET", "POST"])

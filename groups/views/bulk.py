@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -11,31 +11,28 @@ from django import forms
 from django.contrib import messages
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.files.storage import storages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import content_disposition_header
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts import policies
-from accounts.models import Organisation, User
 from accounts.views.decorators import reauthentication_required, user_of, with_phone
-from connectors.views.forms import get_idempotency_key, get_idempotent_id
+from connectors.views.forms import get_idempotency_key, get_idempotent_id, show_refusals
 from connectors.views.links import crumbs
-from groups import access
+from groups import access, bulk_files
 from groups.bulk_files import MAPPING, USERS, Column
-from groups.bulk_files import template as template_of
 from groups.models import BulkJob, Group
 from groups.queries import bulk as bulk_queries
 from groups.services.bulk import jobs
 from groups.views import links
-from groups.views.forms import add_error, get_region
+from groups.views.forms import get_region
 from kaizala_console.lib import clock, phone_numbers
-from kaizala_console.lib.errors import ConsoleError, NotAllowed, NotFound, RuleBroken
-from kaizala_console.lib.spreadsheets import csv_lines
+from kaizala_console.lib.errors import ConsoleError, NotAllowed, NotFound
+from kaizala_console.lib.spreadsheets import csv_response, file_response
 
 PAGE_SIZE = 20
 LINES_A_PAGE = 50
@@ -53,17 +50,13 @@ def users(request: HttpRequest, group_id: UUID) -> HttpResponse:
     user = user_of(request)
     group = access.require_admin(user, group_id)
     form = UsersFileForm(request.POST or None, request.FILES or None, initial={"region": get_region(user)})
-    if request.method == "POST" and form.is_valid():
-        job = save_upload(user, request, form, Kind.USERS, group=group)
-        if job is not None:
-            return redirect("groups:bulk_job", job.pk)
     context = {
         "group": group,
         "crumbs": links.group_crumbs(group, (_("Bulk Upload Users"), "")),
         "template_url": reverse("groups:bulk_template", args=["users"]),
         "export_url": reverse("groups:bulk_export", args=[group.pk]),
     }
-    return render_uploads(request, "groups/bulk_users.html", form, context, Kind.USERS, group=group)
+    return upload_page(request, "groups/bulk_users.html", form, context, Kind.USERS, group=group)
 
 
 @require_POST
@@ -73,7 +66,8 @@ def export_users(request: HttpRequest, group_id: UUID) -> HttpResponseBase:
     user = user_of(request)
     group = access.require_admin(user, group_id)
     jobs.note_export(group=group, by=user)
-    return _csv(bulk_queries.user_rows(group), f"{slugify(group.name, allow_unicode=False) or 'group'}-users")
+    name = slugify(group.name, allow_unicode=False) or "group"
+    return csv_response(bulk_queries.user_rows(group), f"{name}-users.csv")
 
 
 # ---------------------------------------------------------------- Parent groups of an organisation
@@ -86,18 +80,12 @@ def mapping(request: HttpRequest) -> HttpResponse:
     user = user_of(request)
     policies.require_organisation_admin(user)
     form = FileForm(request.POST or None, request.FILES or None)
-    if request.method == "POST" and form.is_valid():
-        job = save_upload(user, request, form, Kind.MAPPING, organisation=user.organisation)
-        if job is not None:
-            return redirect("groups:bulk_job", job.pk)
     context = {
         "crumbs": crumbs((_("Organisation"), reverse("accounts:organisation")), (_("Import parent groups"), "")),
         "template_url": reverse("groups:bulk_template", args=["parent-groups"]),
         "export_url": reverse("groups:mapping_export"),
     }
-    return render_uploads(
-        request, "groups/bulk_mapping.html", form, context, Kind.MAPPING, organisation=user.organisation
-    )
+    return upload_page(request, "groups/bulk_mapping.html", form, context, Kind.MAPPING)
 
 
 @require_POST
@@ -106,7 +94,7 @@ def export_mapping(request: HttpRequest) -> HttpResponseBase:
     """Which group stands under which, as a file that can be uploaded again."""
     user = user_of(request)
     jobs.note_export(group=None, by=user)
-    return _csv(bulk_queries.mapping_rows(user.organisation), "parent-groups")
+    return csv_response(bulk_queries.mapping_rows(user.organisation), "parent-groups.csv")
 
 
 # ---------------------------------------------------------------- One upload
@@ -118,7 +106,7 @@ def template(request: HttpRequest, kind: str) -> HttpResponse:
     """The empty file."""
     if kind not in TEMPLATES:
         raise NotFound
-    response = HttpResponse(template_of(TEMPLATES[kind]), content_type="text/csv; charset=utf-8")
+    response = HttpResponse(bulk_files.template(TEMPLATES[kind]), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{kind}.csv"'
     return response
 
@@ -175,10 +163,7 @@ def file(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
     if not storages["bulk"].exists(found.stored_as):
         raise NotFound(_("The file is no longer stored."))
     # octet-stream: whatever it says it is, no browser opens it here.
-    response = StreamingHttpResponse(_blocks(found.stored_as), content_type="application/octet-stream")
-    response.headers["Content-Disposition"] = content_disposition_header(True, found.file_name) or "attachment"
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
+    return file_response(_blocks(found.stored_as), found.file_name, "application/octet-stream")
 
 
 @require_GET
@@ -186,7 +171,7 @@ def file(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
 def log(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
     """Every line of the file, and what became of it."""
     found = bulk_queries.get_job(user_of(request), job_id)
-    return _csv(bulk_queries.log_rows(found), "log")
+    return csv_response(bulk_queries.log_rows(found), "log.csv")
 
 
 @require_GET
@@ -194,50 +179,42 @@ def log(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
 def problems(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
     """The bad and refused lines, each with its reason."""
     found = bulk_queries.get_job(user_of(request), job_id)
-    return _csv(bulk_queries.problem_rows(found), "bad-lines")
+    return csv_response(bulk_queries.problem_rows(found), "bad-lines.csv")
 
 
 # ---------------------------------------------------------------- What they share
 
 
-def save_upload(
-    user: User,
+def upload_page(
     request: HttpRequest,
-    form: FileForm,
-    kind: str,
-    *,
-    group: Group | None = None,
-    organisation: Organisation | None = None,
-) -> BulkJob | None:
-    """The job of a form that was sent; None when the form now says what is wrong with the file."""
-    sent = form.cleaned_data["file"]
-    place = group.pk if group else organisation and organisation.pk
-    try:
-        return jobs.upload(
-            job_id=get_idempotent_id(user, f"bulk {kind} {place} {jobs.compute_digest(sent)}", request.POST),
-            kind=kind,
-            file=sent,
-            by=user,
-            group=group,
-            organisation=organisation,
-            region=form.cleaned_data.get("region", ""),
-        )
-    except RuleBroken as broken:
-        add_error(form, broken)
-        return None
-
-
-def render_uploads(
-    request: HttpRequest,
-    name: str,
+    template_name: str,
     form: FileForm,
     context: dict[str, Any],
     kind: str,
     *,
     group: Group | None = None,
-    organisation: Organisation | None = None,
+    match_headers: Callable[[list[str]], Mapping[str, str]] | None = None,
 ) -> HttpResponse:
-    """The form, with what was uploaded before under it."""
+    """Keeps the file that was sent, for the group or else the organisation, and goes to its job; or shows the form,
+    with what was uploaded before under it. `match_headers` is as in `jobs.upload`.
+    """
+    user = user_of(request)
+    organisation = None if group else user.organisation
+    if form.is_valid():
+        sent, place = form.cleaned_data["file"], group or user.organisation
+        with show_refusals(form):
+            headers = match_headers(bulk_files.read_header(sent)) if match_headers else None
+            job = jobs.upload(
+                job_id=get_idempotent_id(user, f"bulk {kind} {place.pk} {jobs.compute_digest(sent)}", request.POST),
+                kind=kind,
+                file=sent,
+                by=user,
+                group=group,
+                organisation=organisation,
+                region=form.cleaned_data.get("region", ""),
+                headers=headers,
+            )
+            return redirect("groups:archive_columns" if job.awaits_columns else "groups:bulk_job", job.pk)
     page = bulk_queries.list_jobs(
         kind, group=group, organisation=organisation, cursor=request.GET.get("cursor"), size=PAGE_SIZE
     )
@@ -247,7 +224,7 @@ def render_uploads(
         "jobs": page.items,
         **links.pagination_links(request, page),
     }
-    return render(request, name, context, status=400 if form.is_bound else 200)
+    return render(request, template_name, context, status=400 if form.is_bound else 200)
 
 
 def _acted(request: HttpRequest, job_id: UUID, act: Any) -> HttpResponse:
@@ -280,13 +257,6 @@ def _crumbs(found: BulkJob) -> list[dict[str, str]]:
 def archive_crumbs() -> list[tuple[str, str]]:
     """The way to a page below the archive."""
     return [(_("Organisation"), reverse("accounts:organisation")), (_("Archive"), reverse("groups:archive"))]
-
-
-def _csv(rows: Iterable[Iterable[object]], name: str) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(csv_lines(rows), content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
 
 
 # ----------------------------------------------------------------------------------------------------

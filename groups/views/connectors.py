@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
 from accounts.views.decorators import require_reauthentication, user_of, with_phone
+from accounts.views.forms import add_error
 from connectors.models import AccessRequest, Connector, Grant, HandoffState
 from connectors.permissions import (
     DESCRIPTIONS,
@@ -38,7 +39,7 @@ from groups.models import Group
 from groups.queries import access_requests, groups
 from groups.services import connectors as grants
 from groups.views import bots, links
-from groups.views.forms import MOST_CHOICES, AddConnectorForm, add_error
+from groups.views.forms import MOST_CHOICES, AddConnectorForm
 from kaizala_console.lib import clock, ids, live
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, BinaryIO, cast
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -18,25 +18,24 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts import policies
-from accounts.models import Person, User
+from accounts.models import Person
 from accounts.views.decorators import reauthentication_required, require_reauthentication, user_of, with_phone
 from connectors.services import user_tokens
-from connectors.views.forms import TypedNameForm, get_idempotent_id
+from connectors.views.forms import TypedNameForm, show_refusals
 from connectors.views.links import crumbs
 from connectors.views.usage import get_use_facts
 from groups import access
-from groups.bulk_files import Table
 from groups.models import BulkJob, PersonAttribute, PersonAttributeValue
 from groups.queries import directory as directory_queries
 from groups.services import directory, members
-from groups.services.bulk import jobs, people
+from groups.services.bulk import people
 from groups.views import links
-from groups.views.bulk import UsersFileForm, render_uploads
-from groups.views.forms import add_error, get_region
+from groups.views.bulk import UsersFileForm, upload_page
+from groups.views.forms import get_region
 from kaizala_console.lib import ids
-from kaizala_console.lib.errors import NotFound, RuleBroken
+from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.phone_numbers import display
-from kaizala_console.lib.spreadsheets import csv_lines
+from kaizala_console.lib.spreadsheets import csv_response
 
 PAGE_SIZE = 50
 
@@ -130,14 +129,6 @@ class ValuesForm(forms.Form):
             )
 
 
-class TypedPersonNameForm(TypedNameForm):
-    """Typing the name, or the number of who has none, is the confirmation."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["typed"].label = _("Name of the person")
-
-
 @require_GET
 @with_phone
 def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
@@ -155,21 +146,18 @@ def save_attributes(request: HttpRequest, person_id: UUID) -> HttpResponse:
     except NotFound:
         return _redirect_to_directory(request)
     form = ValuesForm(request.POST, attributes=list(directory_queries.list_attributes(user.organisation)))
-    if not form.is_valid():
-        return _page(request, person_id, form)
-    shown = {name: request.POST.get(f"shown_{name}", "") for name in form.fields}
-    sent = {name for name in form.fields if name in request.POST}
-    changed = {UUID(name): text for name, text in form.cleaned_data.items() if name in sent and text != shown[name]}
-    try:
-        names = directory.set_values(person=found, values=changed, by=user)
-    except RuleBroken as broken:
-        add_error(form, broken)
-        return _page(request, person_id, form)
-    except NotFound as gone:
-        messages.error(request, str(gone))
-        return redirect("groups:person", person_id)
-    messages.success(request, _("Saved: %(names)s.") % {"names": ", ".join(names)} if names else _("Nothing changed."))
-    return redirect("groups:person", person_id)
+    if form.is_valid():
+        sent = {name: text for name, text in form.cleaned_data.items() if name in request.POST}
+        changed = {UUID(name): text for name, text in sent.items() if text != request.POST.get(f"shown_{name}", "")}
+        with show_refusals(form):
+            try:
+                names = directory.set_values(person=found, values=changed, by=user)
+                says = _("Saved: %(names)s.") % {"names": ", ".join(names)} if names else _("Nothing changed.")
+                messages.success(request, says)
+            except NotFound as gone:
+                messages.error(request, str(gone))
+            return redirect("groups:person", person_id)
+    return _page(request, person_id, form)
 
 
 @require_http_methods(["GET", "POST"])
@@ -186,15 +174,12 @@ def remove(request: HttpRequest, person_id: UUID) -> HttpResponse:
         return _redirect_to_directory(request)
     called = get_display_name(found)
     typed = request.POST if request.method == "POST" else None
-    form = TypedPersonNameForm(typed, name=called)
+    form = TypedNameForm(typed, name=called, label=_("Name of the person"))
     alone = directory_queries.list_sole_admin_memberships(user.organisation, found)
     if form.is_valid():
         require_reauthentication(request)
-        try:
+        with show_refusals(form):
             removed = members.remove_everywhere(person=found, by=user)
-        except RuleBroken as broken:
-            form.add_error(None, str(broken))
-        else:
             groups = ngettext("%(n)d group", "%(n)d groups", removed.groups) % {"n": removed.groups}
             messages.success(request, _("%(name)s removed from %(groups)s.") % {"name": called, "groups": groups})
             return redirect("groups:directory")
@@ -313,14 +298,6 @@ class AttributeForm(forms.Form):
     )
 
 
-class TypedAttributeNameForm(TypedNameForm):
-    """Typing the attribute's name is the confirmation."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["typed"].label = _("Name of the attribute")
-
-
 def redirect_if_removed(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """One that another tab, or a colleague, has deleted meanwhile leads to those that are there."""
 
@@ -343,17 +320,13 @@ def attributes(request: HttpRequest) -> HttpResponse:
     user = user_of(request)
     policies.require_organisation_admin(user)
     form = AttributeForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with show_refusals(form):
             made = directory.add_attribute(by=user, **form.cleaned_data)
-        except RuleBroken as broken:
-            add_error(form, broken)
-        else:
             if _is_as_typed(made, form.cleaned_data):  # also for the second click
                 messages.success(request, _("“%(name)s” added.") % {"name": made.name})
                 return redirect("groups:attributes")
-            there = _("“%(name)s” already exists.") % {"name": made.name}
-            form.add_error("name", there)
+            form.add_error("name", _("“%(name)s” already exists.") % {"name": made.name})
     rows = list(directory_queries.list_attributes(user.organisation))
     context = {
         "rows": rows,
@@ -373,12 +346,9 @@ def attribute(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
     found = directory_queries.get_attribute(user, attribute_id)
     now = {"name": found.name, "for_colleagues": found.for_colleagues}
     form = AttributeForm(request.POST or None, initial=now)
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with show_refusals(form):
             directory.change_attribute(attribute=found, by=user, **form.cleaned_data)
-        except RuleBroken as broken:
-            add_error(form, broken)
-        else:
             messages.success(request, _("Saved."))
             return redirect("groups:attributes")
     context = {"attribute": found, "form": form, "crumbs": _attribute_crumbs(found.name)}
@@ -403,7 +373,7 @@ def remove_attribute(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
     user = user_of(request)
     found = directory_queries.get_attribute(user, attribute_id)
     typed = request.POST if request.method == "POST" else None
-    form = TypedAttributeNameForm(typed, name=found.name)
+    form = TypedNameForm(typed, name=found.name, label=_("Name of the attribute"))
     if form.is_valid():
         require_reauthentication(request)
         directory.remove_attribute(attribute=found, by=user)
@@ -438,11 +408,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     """Everybody of the organisation, with what is noted of them, as a file that can be uploaded again."""
     user = user_of(request)
     directory.note_export(by=user)
-    rows = directory_queries.export_rows(user.organisation)
-    response = StreamingHttpResponse(csv_lines(rows), content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = 'attachment; filename="people.csv"'
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
+    return csv_response(directory_queries.export_rows(user.organisation), "people.csv")
 
 
 @require_http_methods(["GET", "POST"])
@@ -452,36 +418,16 @@ def upload(request: HttpRequest) -> HttpResponse:
     user = user_of(request)
     policies.require_organisation_admin(user)
     form = UsersFileForm(request.POST or None, request.FILES or None, initial={"region": get_region(user)})
-    if request.method == "POST" and form.is_valid():
-        job = _uploaded(user, request, form)
-        if job is not None:
-            return redirect("groups:bulk_job", job.pk)
+    attributes = list(directory_queries.list_attributes(user.organisation))
     context = {
         "crumbs": crumbs((_("Organisation"), reverse("accounts:organisation")), (_("Import people"), "")),
-        "attributes": list(directory_queries.list_attributes(user.organisation)),
+        "attributes": attributes,
     }
-    return render_uploads(
-        request, "groups/people_upload.html", form, context, BulkJob.Kind.PEOPLE, organisation=user.organisation
+    return upload_page(
+        request,
+        "groups/people_upload.html",
+        form,
+        context,
+        BulkJob.Kind.PEOPLE,
+        match_headers=lambda header: people.match_headers(header, attributes),
     )
-
-
-def _uploaded(user: User, request: HttpRequest, form: UsersFileForm) -> BulkJob | None:
-    """The job; None when the form now says what is wrong with the file."""
-    sent = form.cleaned_data["file"]
-    try:
-        header = Table(cast(BinaryIO, sent.file), (), ()).header
-        sent.seek(0)
-        return jobs.upload(
-            job_id=get_idempotent_id(
-                user, f"bulk people {user.organisation_id} {jobs.compute_digest(sent)}", request.POST
-            ),
-            kind=BulkJob.Kind.PEOPLE,
-            file=sent,
-            by=user,
-            organisation=user.organisation,
-            region=form.cleaned_data["region"],
-            headers=people.match_headers(header, directory_queries.list_attributes(user.organisation)),
-        )
-    except RuleBroken as broken:
-        add_error(form, broken)
-        return None

@@ -31,6 +31,7 @@ from groups.models import Action, Group
 from groups.models.message import MAX_CHARACTERS
 from groups.models.reaction import MAX_COMMENT
 from groups.queries import groups
+from groups.services import members
 from groups.services.members import Failed
 from kaizala_console.lib import bounded, clock, ids, phone_numbers
 from kaizala_console.lib.errors import ConsoleError, RuleBroken
@@ -88,6 +89,15 @@ def get_region(user: User) -> str:
     return phone_numbers.region(person.number) if person else ""
 
 
+def check_numbers(form: forms.Form, user: User) -> bool:
+    """Whether all numbers can be one; else the form gives them back, those that cannot each with its reason."""
+    numbers = form.cleaned_data["numbers"]
+    _valid, failed = members.read_numbers(numbers)
+    if failed:
+        give_back(form, numbers, failed, user)
+    return not failed
+
+
 def give_back(form: forms.Form, numbers: list[str], failed: list[Failed], user: User) -> None:
     """Says beside the field which of its numbers were refused, each with its reason, and writes all there once more."""
     region = get_region(user)
@@ -110,11 +120,6 @@ def _as_dialled(number: str, region: str) -> str:
         return phone_numbers.display(phone_numbers.parse(number, region, must_be_valid=True))
     except RuleBroken:
         return ""
-
-
-def add_error(form: forms.Form, error: ConsoleError) -> None:
-    """Puts what a service raised beside the field that it names, else above the form."""
-    form.add_error(error.field if error.field in form.fields else None, str(error))
 
 
 class TextField(forms.CharField):

@@ -27,6 +27,7 @@ from accounts.views.decorators import (
     user_of,
     with_phone,
 )
+from accounts.views.forms import add_error
 from connectors import policies
 from connectors.models import Grant, Handoff, HandoffState, RefreshToken
 from connectors.permissions import describe_permissions
@@ -45,7 +46,6 @@ from groups.queries import groups
 from groups.services import connectors
 from groups.views import links
 from groups.views.connectors import get_status
-from groups.views.forms import add_error
 from kaizala_console.lib import clock, live, moments
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 

@@ -19,14 +19,15 @@ from accounts.views.timeline import rows
 from connectors.models import Connector, ConnectorState
 from connectors.queries import connectors as connector_queries
 from connectors.views import forms
+from connectors.views.forms import show_refusals
 from connectors.views.links import crumbs
 from groups.models import Group
 from groups.queries import groups as queries
-from groups.services import groups, members
+from groups.services import groups
 from groups.views import links, sub_groups
-from groups.views.forms import GroupForm, add_error, give_back
+from groups.views.forms import GroupForm, check_numbers
 from kaizala_console.lib import ids
-from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
+from kaizala_console.lib.errors import NotAllowed, NotFound
 from kaizala_console.lib.pagination import paginate
 
 PAGE_SIZE = 50
@@ -90,32 +91,29 @@ def _connector_to_let_in(user: User, written: str) -> Connector | None:
 def create(request: HttpRequest) -> HttpResponse:
     """The form, and the new group. Nothing is made while a number cannot be one: each is named, and asked for again."""
     user = user_of(request)
-    if request.method != "POST":
-        return _page(request, GroupForm(may_be_public=user.is_organisation_admin))
-    form = GroupForm(request.POST, may_be_public=user.is_organisation_admin)
-    if not form.is_valid():
-        return _page(request, form)
-    typed = form.cleaned_data
-    _valid, failed = members.read_numbers(typed["numbers"])
-    if failed:
-        give_back(form, typed["numbers"], failed, user)
-        return _page(request, form)
-    try:
-        made = groups.create(
-            group_id=forms.get_idempotent_id(user, "group", request.POST),
-            name=typed["name"],
-            organisation=None if typed["is_private"] else user.organisation,
-            admin=_first_admin(user),
-            group_type=typed.get("group_type") or Group.Type.PLAIN,
-            welcome_message=typed["welcome_message"],
-            numbers=typed["numbers"],
-            by=user,
-        )
-    except RuleBroken as broken:
-        add_error(form, broken)
-        return _page(request, form)
-    messages.success(request, _("“%(group)s” created. You are its admin.") % {"group": made.group.name})
-    return redirect("groups:details", made.group.pk)
+    typed = request.POST if request.method == "POST" else None
+    form = GroupForm(typed, may_be_public=user.is_organisation_admin)
+    if form.is_valid() and check_numbers(form, user):
+        asked = form.cleaned_data
+        with show_refusals(form):
+            made = groups.create(
+                group_id=forms.get_idempotent_id(user, "group", request.POST),
+                name=asked["name"],
+                organisation=None if asked["is_private"] else user.organisation,
+                admin=_first_admin(user),
+                group_type=asked.get("group_type") or Group.Type.PLAIN,
+                welcome_message=asked["welcome_message"],
+                numbers=asked["numbers"],
+                by=user,
+            )
+            messages.success(request, _("“%(group)s” created. You are its admin.") % {"group": made.group.name})
+            return redirect("groups:details", made.group.pk)
+    context = {
+        "form": form,
+        "idempotency_key": forms.get_idempotency_key(request.POST),
+        "crumbs": crumbs((_("Groups"), reverse("groups:list")), (_("Create group"), "")),
+    }
+    return render(request, "groups/create.html", context, status=400 if form.is_bound else 200)
 
 
 def _first_admin(user: User) -> Person:
@@ -123,15 +121,6 @@ def _first_admin(user: User) -> Person:
     if person is None:  # the number was released since the door let them in
         raise NotAllowed(_("Verify a phone number to create a group."))
     return person
-
-
-def _page(request: HttpRequest, form: GroupForm) -> HttpResponse:
-    context = {
-        "form": form,
-        "idempotency_key": forms.get_idempotency_key(request.POST),
-        "crumbs": crumbs((_("Groups"), reverse("groups:list")), (_("Create group"), "")),
-    }
-    return render(request, "groups/create.html", context, status=400 if form.is_bound else 200)
 
 
 @require_GET

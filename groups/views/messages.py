@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import Person, User
 from accounts.views.decorators import user_of, with_phone
-from connectors.views.forms import get_idempotency_key, get_idempotent_id
+from connectors.views.forms import get_idempotency_key, get_idempotent_id, show_refusals
 from groups import access
 from groups.media.upload import Incoming
 from groups.models import Action, Group
@@ -26,7 +26,7 @@ from groups.services.groups import ONLY_ADMINS_POST
 from groups.services.media import Uploader
 from groups.views import actions as action_views
 from groups.views import forms, links
-from groups.views.forms import ActionForm, AnnouncementForm, FilesForm, MessageForm, PollForm, add_error
+from groups.views.forms import ActionForm, AnnouncementForm, FilesForm, MessageForm, PollForm
 from kaizala_console.api.errors import InvalidParameters
 from kaizala_console.lib.errors import GatewayDown, NotAllowed, RuleBroken
 
@@ -42,21 +42,18 @@ def list_messages(request: HttpRequest, group_id: UUID) -> HttpResponse:
         return _page(request, group_id)
     group = _writable(user, group_id)
     form = MessageForm(request.POST)
-    if not form.is_valid():
-        return _page(request, group_id, form=form)
-    try:
-        messages.post(
-            message_id=get_idempotent_id(user, f"message in {group.pk}", request.POST),
-            group=group,
-            text=form.cleaned_data["message"],
-            person=_sender(user, group),
-            by=user,
-        )
-    except RuleBroken as broken:
-        add_error(form, broken)
-        return _page(request, group_id, form=form)
-    notes.success(request, _("Sent."))
-    return redirect("groups:messages", group_id)
+    if form.is_valid():
+        with show_refusals(form):
+            messages.post(
+                message_id=get_idempotent_id(user, f"message in {group.pk}", request.POST),
+                group=group,
+                text=form.cleaned_data["message"],
+                person=_sender(user, group),
+                by=user,
+            )
+            notes.success(request, _("Sent."))
+            return redirect("groups:messages", group_id)
+    return _page(request, group_id, form=form)
 
 
 @require_POST

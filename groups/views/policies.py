@@ -15,16 +15,16 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.views.decorators import require_reauthentication, user_of, with_phone
 from connectors.models import Grant, RefreshToken
-from connectors.views.forms import TypedNameForm
+from connectors.views.forms import TypedNameForm, show_refusals
 from connectors.views.usage import get_use_facts
 from groups import access
 from groups.models import Group
 from groups.queries import groups as queries
 from groups.services import groups
 from groups.views import links
-from groups.views.forms import TextField, add_error
+from groups.views.forms import TextField
 from kaizala_console.lib import clock
-from kaizala_console.lib.errors import NotFound, RuleBroken
+from kaizala_console.lib.errors import NotFound
 
 DETAILS = ("name", "short_description", "long_description", "welcome_message", "image_url")
 EVERYBODY, ADMINS = "everybody", "admins"
@@ -88,14 +88,6 @@ class RulesForm(forms.Form):
             del self.fields["post"]
 
 
-class TypedGroupNameForm(TypedNameForm):
-    """Typing the group's name is the confirmation."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["typed"].label = _("Name of the group")
-
-
 @require_http_methods(["GET", "POST"])
 @with_phone(button_label=gettext_lazy("Save details"))
 def details(request: HttpRequest, group_id: UUID) -> HttpResponse:
@@ -105,15 +97,12 @@ def details(request: HttpRequest, group_id: UUID) -> HttpResponse:
         return _page(request, group_id)
     group = access.require_admin(user, group_id)
     form = DetailsForm(request.POST)
-    if not form.is_valid():
-        return _page(request, group_id, details_form=form)
-    try:
-        groups.change_details(group=group, by=user, **_meant(form, request))
-    except RuleBroken as broken:
-        add_error(form, broken)
-        return _page(request, group_id, details_form=form)
-    messages.success(request, _("Saved."))
-    return redirect("groups:policies", group_id)
+    if form.is_valid():
+        with show_refusals(form):
+            groups.change_details(group=group, by=user, **_meant(form, request))
+            messages.success(request, _("Saved."))
+            return redirect("groups:policies", group_id)
+    return _page(request, group_id, details_form=form)
 
 
 @require_POST
@@ -123,22 +112,19 @@ def rules(request: HttpRequest, group_id: UUID) -> HttpResponse:
     user = user_of(request)
     group = access.require_admin(user, group_id)
     form = RulesForm(request.POST, is_public=group.group_type == Group.Type.CONNECT)
-    if not form.is_valid():
-        return _page(request, group_id, rules_form=form)
-    require_reauthentication(request)
-    meant = _meant(form, request)
-    try:
-        groups.change_policies(
-            group=group,
-            by=user,
-            only_admins_post=meant["post"] == ADMINS if "post" in meant else None,
-            members_see_members=meant["members"] == EVERYBODY if "members" in meant else None,
-        )
-    except RuleBroken as broken:
-        add_error(form, broken)
-        return _page(request, group_id, rules_form=form)
-    messages.success(request, _("Saved."))
-    return redirect("groups:policies", group_id)
+    if form.is_valid():
+        require_reauthentication(request)
+        meant = _meant(form, request)
+        with show_refusals(form):
+            groups.change_policies(
+                group=group,
+                by=user,
+                only_admins_post=meant["post"] == ADMINS if "post" in meant else None,
+                members_see_members=meant["members"] == EVERYBODY if "members" in meant else None,
+            )
+            messages.success(request, _("Saved."))
+            return redirect("groups:policies", group_id)
+    return _page(request, group_id, rules_form=form)
 
 
 @require_http_methods(["GET", "POST"])
@@ -152,7 +138,7 @@ def remove(request: HttpRequest, group_id: UUID) -> HttpResponse:
         return redirect("groups:list")
     group = access.require_admin(user, group_id)
     typed = request.POST if request.method == "POST" else None
-    form = TypedGroupNameForm(typed, name=group.name)
+    form = TypedNameForm(typed, name=group.name, label=_("Name of the group"))
     if form.is_valid():
         require_reauthentication(request)
         try:

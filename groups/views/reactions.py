@@ -18,6 +18,7 @@ from accounts.models import Person, User
 from accounts.queries import name_people
 from accounts.views.decorators import user_of, with_phone
 from connectors.views import forms
+from connectors.views.forms import show_refusals
 from groups import access
 from groups.models import Action, Group, Message, Reaction
 from groups.queries import reactions as reaction_queries
@@ -25,8 +26,7 @@ from groups.queries.actions import Viewer
 from groups.queries.reactions import ReactionCounts
 from groups.services import reactions as services
 from groups.views import links
-from groups.views.forms import CommentForm, add_error
-from kaizala_console.lib.errors import RuleBroken
+from groups.views.forms import CommentForm
 
 ON_A_CARD = 10
 Type = Reaction.Type
@@ -38,26 +38,21 @@ def reactions(request: HttpRequest, group_id: UUID, reference_id: UUID) -> HttpR
     """All comments on a message or a card, and who likes it; by POST, one more comment."""
     user = user_of(request)
     group, viewer, of = _found(user, group_id, reference_id)
-    if request.method != "POST":
-        return _page(request, group, viewer, of)
-    form = CommentForm(request.POST)
-    if not form.is_valid():
-        return _page(request, group, viewer, of, form=form)
-    try:
-        services.react(
-            group=group,
-            reference_id=of.pk,
-            kind=Type.COMMENT,
-            comment=form.cleaned_data["comment"],
-            by=user,
-            person=_reacting(user, group, of, viewer),
-            reaction_id=forms.get_idempotent_id(user, f"comment on {of.pk}", request.POST),
-        )
-    except RuleBroken as broken:
-        add_error(form, broken)
-        return _page(request, group, viewer, of, form=form)
-    notes.success(request, _("Comment posted."))
-    return redirect(_get_back_url(group, of))
+    form = CommentForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        with show_refusals(form):
+            services.react(
+                group=group,
+                reference_id=of.pk,
+                kind=Type.COMMENT,
+                comment=form.cleaned_data["comment"],
+                by=user,
+                person=_reacting(user, group, of, viewer),
+                reaction_id=forms.get_idempotent_id(user, f"comment on {of.pk}", request.POST),
+            )
+            notes.success(request, _("Comment posted."))
+            return redirect(_get_back_url(group, of))
+    return _page(request, group, viewer, of, form)
 
 
 @require_POST
@@ -118,9 +113,7 @@ def _get_back_url(group: Group, of: Message | Action) -> str:
     return f"{reverse(name, args=[group.pk, of.pk])}#reactions"
 
 
-def _page(
-    request: HttpRequest, group: Group, viewer: Viewer, of: Message | Action, *, form: CommentForm | None = None
-) -> HttpResponse:
+def _page(request: HttpRequest, group: Group, viewer: Viewer, of: Message | Action, form: CommentForm) -> HttpResponse:
     here = reverse("groups:reactions", args=[group.pk, of.pk])
     counts = reaction_queries.get_counts([of.pk]).get(of.pk, ReactionCounts())
     panel = get_panel(
@@ -129,7 +122,7 @@ def _page(
         viewer,
         cursor=request.GET.get("cursor"),
         size=reaction_queries.PAGE_SIZE,
-        form=form or CommentForm(),
+        form=form,
         sent=request.POST,
     )
     timeline = reverse("groups:messages", args=[group.pk])
@@ -146,7 +139,7 @@ def _page(
         "crumbs": links.group_crumbs(group, (_("Messages & Actions"), timeline), (_("Likes and comments"), "")),
         **links.pagination_links(request, panel["page"], path=here),
     }
-    return render(request, "groups/reactions.html", context, status=400 if form is not None else 200)
+    return render(request, "groups/reactions.html", context, status=400 if form.is_bound else 200)
 
 
 def _describe_likers(named: list[Reaction], likes: int) -> str:

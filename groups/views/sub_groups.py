@@ -17,15 +17,15 @@ from django.views.decorators.http import require_GET, require_http_methods
 from accounts.models import User
 from accounts.views.decorators import reauthentication_required, user_of, with_phone
 from connectors.views import forms
+from connectors.views.forms import show_refusals
 from groups import access
 from groups.models import Group
 from groups.queries import groups as group_queries
-from groups.queries import groups as queries
 from groups.queries import hierarchy as hierarchy_queries
-from groups.services import groups, members
+from groups.services import groups
 from groups.services import hierarchy as hierarchy_service
 from groups.views import links
-from groups.views.forms import SubGroupForm, add_error, give_back
+from groups.views.forms import SubGroupForm, check_numbers
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
 
 PAGE_SIZE = 50
@@ -36,48 +36,29 @@ PAGE_SIZE = 50
 def sub_groups(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """The list, and the form for another one."""
     user = user_of(request)
-    if request.method != "POST":
-        return _page(request, group_id, SubGroupForm())
-    group = access.require_admin(user, group_id)
-    form = SubGroupForm(request.POST)
-    if not form.is_valid():
-        return _page(request, group_id, form)
-    _valid, failed = members.read_numbers(form.cleaned_data["numbers"])
-    if failed:
-        give_back(form, form.cleaned_data["numbers"], failed, user)
-        return _page(request, group_id, form)
-    try:
-        made = _create(request, user, group, form)
-    except RuleBroken as broken:
-        add_error(form, broken)
-        return _page(request, group_id, form)
-    messages.success(request, _("“%(group)s” created. You are its admin.") % {"group": made.name})
-    return redirect("groups:sub_groups", group_id)
-
-
-def _create(request: HttpRequest, user: User, group: Group, form: SubGroupForm) -> Group:
-    admin = access.get_acting_person(user, group)
-    if admin is None:
-        raise NotAllowed(_("Only an admin of this group with a verified phone number can create a sub-group."))
-    return groups.create(
-        group_id=forms.get_idempotent_id(user, f"group under {group.pk}", request.POST),
-        name=form.cleaned_data["name"],
-        organisation=group.organisation,
-        admin=admin,
-        numbers=form.cleaned_data["numbers"],
-        parent=group,
-        by=user,
-    ).group
-
-
-def _page(request: HttpRequest, group_id: UUID, form: SubGroupForm) -> HttpResponse:
-    user = user_of(request)
-    group, context = links.for_member(user, group_id, "sub_groups")
-    page = queries.sub_group_page(group, user, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
-    context |= {
+    form = SubGroupForm(request.POST if request.method == "POST" else None)
+    group = access.require_admin(user, group_id) if form.is_bound else access.require_member(user, group_id)
+    if form.is_valid() and check_numbers(form, user):
+        admin = access.get_acting_person(user, group)
+        if admin is None:
+            raise NotAllowed(_("Only an admin of this group with a verified phone number can create a sub-group."))
+        with show_refusals(form):
+            made = groups.create(
+                group_id=forms.get_idempotent_id(user, f"group under {group.pk}", request.POST),
+                name=form.cleaned_data["name"],
+                organisation=group.organisation,
+                admin=admin,
+                numbers=form.cleaned_data["numbers"],
+                parent=group,
+                by=user,
+            )
+            messages.success(request, _("“%(group)s” created. You are its admin.") % {"group": made.group.name})
+            return redirect("groups:sub_groups", group_id)
+    page = group_queries.sub_group_page(group, user, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
+    context = links.frame(group, "sub_groups") | {
         "sub_groups": page.items,
         "tree_url": address(group),
-        "parents": queries.list_viewed_parent_groups(group, user),
+        "parents": group_queries.list_viewed_parent_groups(group, user),
         "form": form,
         "adder_open": form.is_bound or bool(form.initial) or not page.items,
         "idempotency_key": forms.get_idempotency_key(request.POST),

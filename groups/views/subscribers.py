@@ -19,12 +19,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import Person
 from accounts.queries import name_people
 from accounts.views.decorators import reauthentication_required, user_of, with_phone
+from connectors.views.forms import show_refusals
 from groups import access
 from groups.models import Group, Subscription
 from groups.queries import groups
 from groups.services import subscribers
 from groups.views import links
-from groups.views.forms import AddMembersForm, add_error, make_retry_form
+from groups.views.forms import AddMembersForm, make_retry_form
 from kaizala_console.lib import phone_numbers
 from kaizala_console.lib.errors import RuleBroken
 
@@ -100,21 +101,18 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
         messages.error(request, str(broken))
         return redirect("groups:details", group_id)
     form = AddMembersForm(request.POST)
-    if not form.is_valid():
-        return _again(request, group, form)
-    try:
-        done = subscribers.add(group=group, numbers=form.cleaned_data["numbers"], by=user)
-    except RuleBroken as broken:
-        add_error(form, broken)
-        return _again(request, group, form)
-    if n := len(done.added):
-        messages.success(request, ngettext("%(n)d subscriber added.", "%(n)d subscribers added.", n) % {"n": n})
-    if n := len(done.present):
-        says = ngettext("%(n)d person was already a subscriber.", "%(n)d people were already subscribers.", n)
-        messages.info(request, says % {"n": n})
-    if done.failed:
-        return _again(request, group, make_retry_form(done.failed, user))
-    return redirect(address(group_id))
+    if form.is_valid():
+        with show_refusals(form):
+            done = subscribers.add(group=group, numbers=form.cleaned_data["numbers"], by=user)
+            if n := len(done.added):
+                messages.success(request, ngettext("%(n)d subscriber added.", "%(n)d subscribers added.", n) % {"n": n})
+            if n := len(done.present):
+                says = ngettext("%(n)d person was already a subscriber.", "%(n)d people were already subscribers.", n)
+                messages.info(request, says % {"n": n})
+            if not done.failed:
+                return redirect(address(group_id))
+            form = make_retry_form(done.failed, user)
+    return page(request, group, links.frame(group, "users"), form, status=400)
 
 
 @require_http_methods(["GET", "POST"])
@@ -146,10 +144,6 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
     else:
         messages.success(request, _("%(name)s is no longer a subscriber.") % {"name": called})
     return redirect(_get_back_url(request, group_id))
-
-
-def _again(request: HttpRequest, group: Group, form: AddMembersForm) -> HttpResponse:
-    return page(request, group, links.frame(group, "users"), form, status=400)
 
 
 def get_display_name(person: Person) -> str:

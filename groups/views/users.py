@@ -20,13 +20,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.models import Person, User
 from accounts.queries import name_people
 from accounts.views.decorators import reauthentication_required, require_reauthentication, user_of, with_phone
+from connectors.views.forms import show_refusals
 from groups import access
 from groups.access import Role
 from groups.models import Group, Membership
 from groups.queries import directory, groups
 from groups.services import members
 from groups.views import links, subscribers
-from groups.views.forms import AddMembersForm, add_error, make_retry_form
+from groups.views.forms import AddMembersForm, make_retry_form
 from kaizala_console.lib import ids, phone_numbers
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
@@ -62,29 +63,18 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
     user = user_of(request)
     group = access.require_admin(user, group_id)
     form = AddMembersForm(request.POST)
-    if not form.is_valid():
-        return _page(request, group_id, form, status=400)
-    try:
-        done = members.add(group=group, numbers=form.cleaned_data["numbers"], by=user)
-    except RuleBroken as broken:
-        add_error(form, broken)
-        return _page(request, group_id, form, status=400)
-    if done.added:
-        messages.success(
-            request,
-            ngettext("%(n)d person added.", "%(n)d people added.", len(done.added)) % {"n": len(done.added)},
-        )
-    if done.present:
-        messages.info(
-            request,
-            ngettext(
-                "%(n)d person was already in the group.", "%(n)d people were already in the group.", len(done.present)
-            )
-            % {"n": len(done.present)},
-        )
-    if done.failed:
-        return _page(request, group_id, make_retry_form(done.failed, user), status=400)
-    return redirect("groups:details", group_id)
+    if form.is_valid():
+        with show_refusals(form):
+            done = members.add(group=group, numbers=form.cleaned_data["numbers"], by=user)
+            if n := len(done.added):
+                messages.success(request, ngettext("%(n)d person added.", "%(n)d people added.", n) % {"n": n})
+            if n := len(done.present):
+                says = ngettext("%(n)d person was already in the group.", "%(n)d people were already in the group.", n)
+                messages.info(request, says % {"n": n})
+            if not done.failed:
+                return redirect("groups:details", group_id)
+            form = make_retry_form(done.failed, user)
+    return _page(request, group_id, form, status=400)
 
 
 @require_POST

@@ -37,7 +37,7 @@ from kaizala_console.dashboard.links import get_current_name, links_for
 from kaizala_console.lib import clock, moments
 from kaizala_console.lib.batches import batched
 from kaizala_console.lib.errors import NotFound
-from kaizala_console.lib.spreadsheets import csv_lines
+from kaizala_console.lib.spreadsheets import csv_lines, file_response
 
 
 def audit_scope(user: User) -> list[Q]:
@@ -334,11 +334,8 @@ def _export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         lines, content_type = csv_lines(_rows(_in_order(scope, only))), "text/csv; charset=utf-8"
     else:
         lines, content_type = _json_lines(_in_the_chain(scope, only)), "application/jsonl; charset=utf-8"
-    response = StreamingHttpResponse(lines, content_type=content_type)
     name = f"activity-{timezone.localtime(clock.now()):%Y-%m-%d-%H%M}.{file_format}"
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    response.headers["Cache-Control"] = "private, no-store"
-    return response
+    return file_response(lines, name, content_type)
 
 
 def _in_order(scope: queries.AuditScope, only: Q) -> Iterator[AuditEvent]:

@@ -7,6 +7,9 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from django.http import StreamingHttpResponse
+from django.utils.http import content_disposition_header
+
 # A spreadsheet takes a cell that begins like this for a formula; the wide forms are what East Asian keyboards write.
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -14,6 +17,20 @@ FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 def harmless(cell: str) -> str:
     """The cell as text in every spreadsheet: an apostrophe precedes what would be a formula, also after spaces."""
     return f"'{cell}" if cell.startswith(FORMULA) or cell.lstrip().startswith(FORMULA) else cell
+
+
+def csv_response(rows: Iterable[Iterable[object]], file_name: str) -> StreamingHttpResponse:
+    """A CSV file to save, written as its rows come."""
+    return file_response(csv_lines(rows), file_name, "text/csv; charset=utf-8")
+
+
+def file_response(content: Iterable[str | bytes], file_name: str, content_type: str) -> StreamingHttpResponse:
+    """A file to save, which nothing on its way may keep."""
+    headers = {
+        "Content-Disposition": content_disposition_header(True, file_name) or "attachment",
+        "Cache-Control": "private, no-store",
+    }
+    return StreamingHttpResponse(content, content_type=content_type, headers=headers)
 
 
 def csv_lines(rows: Iterable[Iterable[object]]) -> Iterator[str]:
