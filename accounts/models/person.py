@@ -54,6 +54,11 @@ class Person(models.Model):
     def __str__(self) -> str:
         return self.name or phone_numbers.mask(self.number)
 
+    @property
+    def display_name(self) -> str:
+        """A name, or else the whole number: for people who see each other's numbers anyway."""
+        return self.name or phone_numbers.display(self.number)
+
 
 class PersonName(models.Model):
     """What an organisation calls a person: from its own files, or from an account or a sign-in there.

@@ -59,12 +59,12 @@ def get_choice(request: HttpRequest, name: str, choices: Mapping[str, Any]) -> s
     return given if given in choices else ""
 
 
-def list_chips(request: HttpRequest, search: str = "", **labels: str) -> list[dict[str, str]]:
-    """For `<c-filters>`: what a list is narrowed to, by parameter, each with this page without it."""
+def list_chips(request: HttpRequest, search: str = "", *, path: str = "", **labels: str) -> list[dict[str, str]]:
+    """For `<c-filters>`: what a list is narrowed to, by parameter, each with this page (or `path`) without it."""
     if search:
         labels = {"q": _("Search: %(text)s") % {"text": search}, **labels}
     return [
-        {"label": label, "remove_url": url_with(request, path=request.path, **{name: None}, cursor=None)}
+        {"label": label, "remove_url": url_with(request, path=path, **{name: None}, cursor=None)}
         for name, label in labels.items()
         if label
     ]

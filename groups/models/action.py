@@ -6,10 +6,9 @@ from typing import Final
 from uuid import UUID
 
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from groups.models.message import Message
+from groups.models.message import Post
 from kaizala_console.lib import crypto
 from kaizala_console.lib.fields import IdField
 
@@ -23,7 +22,7 @@ class ActionQuerySet(models.QuerySet["Action"]):
         return self.select_related("person", "connector", "bot")
 
 
-class Action(models.Model):
+class Action(Post):
     """`id` is both the wire's `referenceId` and its `actionId`. `person` is whose role it was posted with.
 
     `body` is what the kind's card type has read, in the wire's spellings (`groups.action_types`). What rules and lists
@@ -49,48 +48,13 @@ class Action(models.Model):
 
     MAX_TITLE = 500
 
-    id = IdField(_("reference ID"))
-    group = models.ForeignKey(
-        "groups.Group",
-        verbose_name=_("group"),
-        on_delete=models.CASCADE,
-        related_name="actions",
-        db_index=False,  # action_by_group begins with it
-    )
-    person = models.ForeignKey("accounts.Person", verbose_name=_("person"), on_delete=models.PROTECT, related_name="+")
-    connector = models.ForeignKey(
-        "connectors.Connector",
-        verbose_name=_("connector"),
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-    )
-    bot = models.ForeignKey(
-        "connectors.Bot",
-        verbose_name=_("bot"),
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        db_index=False,  # action_by_bot begins with it
-    )
     kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
     package_id = models.CharField(_("package ID"), max_length=200, blank=True)
     title = models.CharField(
         _("title"), max_length=MAX_TITLE, blank=True, help_text=_("Its title, its question, or its caption.")
     )
     body = models.JSONField(_("content"), default=dict)
-    audience = models.CharField(
-        _("sent to"), max_length=12, choices=Message.Audience.choices, default=Message.Audience.MEMBERS
-    )
-    recipients = models.ManyToManyField(
-        "accounts.Person",
-        verbose_name=_("recipients"),
-        blank=True,
-        related_name="+",
-        help_text=_("The chosen subscribers, when sent only to them."),
-    )
+
     assignees = models.ManyToManyField(
         "accounts.Person",
         verbose_name=_("assignees"),
@@ -105,26 +69,23 @@ class Action(models.Model):
     response_count = models.PositiveIntegerField(
         _("response count"), default=0, help_text=_("How many people answered; for a job, how many did it.")
     )
-    sent_at = models.DateTimeField(_("sent at"), default=timezone.now)
+
     expires_at = models.DateTimeField(
         _("closes"), null=True, blank=True, help_text=_("No answers after that; empty for never.")
     )
 
     objects = ActionQuerySet.as_manager()
 
-    class Meta:
+    class Meta(Post.Meta):
         verbose_name = _("action")
         verbose_name_plural = _("actions")
-        ordering = ["-sent_at", "-id"]
         indexes = [
-            models.Index(fields=["group", "-sent_at", "-id"], name="action_by_group"),
+            *Post.Meta.indexes,
             models.Index(fields=["group", "kind", "-sent_at", "-id"], name="action_by_group_and_kind"),
             models.Index(fields=["-sent_at", "-id"], name="action_by_time"),  # the newest of many groups
-            models.Index(
-                fields=["bot", "-sent_at", "-id"], name="action_by_bot", condition=models.Q(bot__isnull=False)
-            ),
         ]
         constraints = [
+            *Post.Meta.constraints,
             models.CheckConstraint(
                 condition=models.Q(
                     kind__in=[
@@ -149,10 +110,6 @@ class Action(models.Model):
                 condition=(models.Q(kind="Package") & ~models.Q(package_id=""))
                 | (~models.Q(kind="Package") & models.Q(package_id="")),
                 name="action_package_has_an_id",
-            ),
-            models.CheckConstraint(
-                condition=models.Q(audience__in=["members", "subscribers", "chosen"]),
-                name="action_audience_is_known",
             ),
         ]
 

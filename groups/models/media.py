@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from groups.media.content import MediaKind
+from groups.models.message import Sent
 from kaizala_console.lib.fields import IdField
 
 
@@ -27,7 +28,7 @@ class MediaResourceQuerySet(models.QuerySet["MediaResource"]):
         return self.filter(stored_at__isnull=True, created_at__lt=since)
 
 
-class MediaResource(models.Model):
+class MediaResource(Sent):
     """What `mediaResource` names on the wire: one file, or an album of several images.
 
     The row is there before its files are (`stored_at` is empty), so that whatever goes wrong while they are written,
@@ -44,18 +45,9 @@ class MediaResource(models.Model):
         related_name="+",
         help_text=_("Whose storage it takes up."),
     )
-    connector = models.ForeignKey(
-        "connectors.Connector",
-        verbose_name=_("connector"),
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-    )
     grant = models.ForeignKey(
         "connectors.Grant", verbose_name=_("grant"), on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
-    person = models.ForeignKey("accounts.Person", verbose_name=_("person"), on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(_("uploaded at"), default=timezone.now, editable=False)
     stored_at = models.DateTimeField(_("stored at"), null=True, blank=True)
     used_at = models.DateTimeField(_("used at"), null=True, blank=True)

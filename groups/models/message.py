@@ -13,10 +13,25 @@ from kaizala_console.lib.fields import IdField
 MAX_CHARACTERS = 4000  # wire protocol §6, Messages
 
 
-class Message(models.Model):
-    """`person` is whose role it was posted with; `connector` the program that posted it."""
+class Sent(models.Model):
+    """`person` is whose role it was sent with; `connector` the program that sent it, if one did."""
 
-    MAX_CHARACTERS = MAX_CHARACTERS
+    person = models.ForeignKey("accounts.Person", verbose_name=_("person"), on_delete=models.PROTECT, related_name="+")
+    connector = models.ForeignKey(
+        "connectors.Connector",
+        verbose_name=_("connector"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+
+    class Meta:
+        abstract = True
+
+
+class Post(Sent):
+    """What a group's timeline shows: a message, or an action. Indexes begin with `group` and with `bot`."""
 
     class Audience(models.TextChoices):
         """The last two exist in managed public groups alone."""
@@ -30,17 +45,8 @@ class Message(models.Model):
         "groups.Group",
         verbose_name=_("group"),
         on_delete=models.CASCADE,
-        related_name="messages",
-        db_index=False,  # message_by_group begins with it
-    )
-    person = models.ForeignKey("accounts.Person", verbose_name=_("person"), on_delete=models.PROTECT, related_name="+")
-    connector = models.ForeignKey(
-        "connectors.Connector",
-        verbose_name=_("connector"),
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
+        related_name="%(class)ss",
+        db_index=False,
     )
     bot = models.ForeignKey(
         "connectors.Bot",
@@ -49,10 +55,9 @@ class Message(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        db_index=False,  # message_by_bot begins with it
+        db_index=False,
         help_text=_("The connector’s bot, shown as the sender."),
     )
-    text = models.TextField(_("message"), max_length=MAX_CHARACTERS)
     audience = models.CharField(_("sent to"), max_length=12, choices=Audience.choices, default=Audience.MEMBERS)
     recipients = models.ManyToManyField(
         "accounts.Person",
@@ -64,23 +69,37 @@ class Message(models.Model):
     sent_at = models.DateTimeField(_("sent at"), default=timezone.now)
 
     class Meta:
-        verbose_name = _("message")
-        verbose_name_plural = _("messages")
+        abstract = True
         ordering = ["-sent_at", "-id"]
         indexes = [
-            models.Index(fields=["group", "-sent_at", "-id"], name="message_by_group"),
+            models.Index(fields=["group", "-sent_at", "-id"], name="%(class)s_by_group"),
             models.Index(
-                fields=["bot", "-sent_at", "-id"], name="message_by_bot", condition=models.Q(bot__isnull=False)
+                fields=["bot", "-sent_at", "-id"], name="%(class)s_by_bot", condition=models.Q(bot__isnull=False)
             ),
         ]
         constraints = [
+            models.CheckConstraint(
+                condition=models.Q(audience__in=["members", "subscribers", "chosen"]),
+                name="%(class)s_audience_is_known",
+            ),
+        ]
+
+
+class Message(Post):
+    """A text."""
+
+    MAX_CHARACTERS = MAX_CHARACTERS
+
+    text = models.TextField(_("message"), max_length=MAX_CHARACTERS)
+
+    class Meta(Post.Meta):
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        constraints = [
+            *Post.Meta.constraints,
             models.CheckConstraint(condition=~models.Q(text=""), name="message_says_something"),
             models.CheckConstraint(
                 condition=LessThanOrEqual(Length("text"), MAX_CHARACTERS), name="message_is_not_too_long"
-            ),
-            models.CheckConstraint(
-                condition=models.Q(audience__in=["members", "subscribers", "chosen"]),
-                name="message_audience_is_known",
             ),
         ]
 

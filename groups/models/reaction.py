@@ -8,13 +8,14 @@ from django.db.models.lookups import LessThanOrEqual
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from groups.models.message import Sent
 from kaizala_console.lib.fields import IdField
 
 MAX_COMMENT = 1000
 LIKE = models.Q(reaction_type="Like")
 
 
-class Reaction(models.Model):
+class Reaction(Sent):
     """`group` is where what it answers was posted, `person` whose role it was given with; the types are the wire's.
 
     `reference_id` is the id of a message or of an action. `modified_at` orders the reactions of a group, each at a
@@ -38,15 +39,6 @@ class Reaction(models.Model):
     reference_id = models.UUIDField(_("reference ID"))
     reaction_type = models.CharField(_("kind"), max_length=8, choices=Type.choices)
     comment = models.TextField(_("comment"), max_length=MAX_COMMENT, blank=True)
-    person = models.ForeignKey("accounts.Person", verbose_name=_("person"), on_delete=models.PROTECT, related_name="+")
-    connector = models.ForeignKey(
-        "connectors.Connector",
-        verbose_name=_("connector"),
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-    )
     bot = models.ForeignKey(
         "connectors.Bot", verbose_name=_("bot"), on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts import policies
 from accounts.views.decorators import user_of, with_phone
+from connectors.views.forms import show_refusals
 from connectors.views.links import crumbs
 from groups.bulk_files import MESSAGES, MESSAGES_REQUIRED
 from groups.models import BulkJob
@@ -24,7 +24,7 @@ from groups.queries import bulk as bulk_queries
 from groups.services.bulk import jobs
 from groups.views import links
 from groups.views.bulk import ArchiveFilterForm, ColumnsForm, FileForm, archive_crumbs, upload_page
-from kaizala_console.lib.errors import ConsoleError, NotFound
+from kaizala_console.lib.errors import NotFound
 
 PAGE_SIZE = 50
 NEEDED = {key for any_of in MESSAGES_REQUIRED for key in any_of}
@@ -53,7 +53,7 @@ def archive(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "rows": [{"message": message, "attachments": message.attachments.splitlines()} for message in page.items],
-        "chips": _chips(request, form, chosen),
+        "chips": links.list_chips(request, **{name: f"{form.fields[name].label}: {chosen[name]}" for name in chosen}),
         "crumbs": crumbs((_("Organisation"), reverse("accounts:organisation")), (_("Archive"), "")),
         **links.pagination_links(request, page),
     }
@@ -82,12 +82,9 @@ def columns(request: HttpRequest, job_id: UUID) -> HttpResponse:
         return redirect("groups:bulk_job", job_id)
     header, lines = bulk_queries.preview(job)
     form = ColumnsForm(request.POST or None, columns=MESSAGES, needed=NEEDED, header=header)
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with show_refusals(form):
             jobs.choose_columns(job=job, headers=form.cleaned_data, by=user)
-        except ConsoleError as refused:
-            form.add_error(None, str(refused))
-        else:
             return redirect("groups:bulk_job", job_id)
     context = {
         "job": job,
@@ -107,13 +104,3 @@ def _midnight(day: dt.date | None) -> dt.datetime | None:
     if day is None:
         return None
     return timezone.make_aware(dt.datetime.combine(day, dt.time.min))
-
-
-def _chips(request: HttpRequest, form: ArchiveFilterForm, chosen: dict[str, Any]) -> list[dict[str, str]]:
-    return [
-        {
-            "label": f"{form.fields[name].label}: {value}",
-            "remove_url": links.url_with(request, path=request.path, **dict.fromkeys((name, "cursor"))),
-        }
-        for name, value in chosen.items()
-    ]

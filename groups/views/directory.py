@@ -21,7 +21,7 @@ from accounts import policies
 from accounts.models import Person
 from accounts.views.decorators import reauthentication_required, require_reauthentication, user_of, with_phone
 from connectors.services import user_tokens
-from connectors.views.forms import TypedNameForm, show_refusals
+from connectors.views.forms import TypedNameForm, get_posted, show_refusals
 from connectors.views.links import crumbs
 from connectors.views.usage import get_use_facts
 from groups import access
@@ -57,10 +57,7 @@ def directory_list(request: HttpRequest) -> HttpResponse:
         size=PAGE_SIZE,
     )
     noted = directory_queries.get_values(page.items, attributes)
-    chips = []
-    if search:
-        remove = links.url_with(request, q=None, cursor=None)
-        chips.append({"label": _("Search: %(text)s") % {"text": search}, "remove_url": remove})
+    chips = links.list_chips(request, search)
     if attribute is not None:
         remove = links.url_with(request, attribute=None, value=None, cursor=None)
         chips.append({"label": f"{attribute.name}: {value}", "remove_url": remove})
@@ -68,7 +65,6 @@ def directory_list(request: HttpRequest) -> HttpResponse:
         "rows": [
             {
                 "person": person,
-                "called": person.name or display(person.number),
                 "url": reverse("groups:person", args=[person.pk]),
                 "noted": list_noted(attributes, noted.get(person.pk, {})),
             }
@@ -172,9 +168,8 @@ def remove(request: HttpRequest, person_id: UUID) -> HttpResponse:
         if request.method != "POST":
             raise
         return _redirect_to_directory(request)
-    called = get_display_name(found)
-    typed = request.POST if request.method == "POST" else None
-    form = TypedNameForm(typed, name=called, label=_("Name of the person"))
+    called = found.display_name
+    form = TypedNameForm(get_posted(request), name=called, label=_("Name of the person"))
     alone = directory_queries.list_sole_admin_memberships(user.organisation, found)
     if form.is_valid():
         require_reauthentication(request)
@@ -201,11 +196,6 @@ def _redirect_to_directory(request: HttpRequest) -> HttpResponse:
     """The button was pressed twice; or somebody asks about a person who is not theirs, and is told the same."""
     messages.info(request, _("This person is in none of the organisation’s groups."))
     return redirect("groups:directory")
-
-
-def get_display_name(found: Person) -> str:
-    """A name, or else the number, as in the lists."""
-    return found.name or display(found.number)
 
 
 def _what_stops(organisation: Any, found: Person) -> dict[str, Any]:
@@ -242,7 +232,6 @@ def _page(request: HttpRequest, person_id: UUID, form: ValuesForm | None = None)
     context = {
         "person": seen.person,
         "is_self": seen.is_self,
-        "called": get_display_name(seen.person),
         "number": display(seen.person.number) if seen.number_shown else "",
         "rows": [
             {
@@ -267,7 +256,7 @@ def _page(request: HttpRequest, person_id: UUID, form: ValuesForm | None = None)
         if may_edit and form is not None
         else [],
         "acting": list(directory_queries.list_user_grants(seen.person)[:NAMED]) if seen.is_self else [],
-        "crumbs": _crumbs((get_display_name(seen.person), "")),
+        "crumbs": _crumbs((seen.person.display_name, "")),
         **links.pagination_links(request, page, path=here),
     }
     return render(request, "groups/person.html", context, status=400 if sent else 200)
@@ -372,8 +361,7 @@ def remove_attribute(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
     """GET tells what is lost, POST with the name deletes it."""
     user = user_of(request)
     found = directory_queries.get_attribute(user, attribute_id)
-    typed = request.POST if request.method == "POST" else None
-    form = TypedNameForm(typed, name=found.name, label=_("Name of the attribute"))
+    form = TypedNameForm(get_posted(request), name=found.name, label=_("Name of the attribute"))
     if form.is_valid():
         require_reauthentication(request)
         directory.remove_attribute(attribute=found, by=user)

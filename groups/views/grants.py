@@ -27,7 +27,6 @@ from accounts.views.decorators import (
     user_of,
     with_phone,
 )
-from accounts.views.forms import add_error
 from connectors import policies
 from connectors.models import Grant, Handoff, HandoffState, RefreshToken
 from connectors.permissions import describe_permissions
@@ -37,7 +36,14 @@ from connectors.services import grants as rights
 from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.views import handoffs as views_handoffs
 from connectors.views import one_time_secrets
-from connectors.views.forms import TypedNameForm, WithEndDate, last_day
+from connectors.views.forms import (
+    TypedNameForm,
+    WithEndDate,
+    flash_refusals,
+    get_posted,
+    last_day,
+    show_refusals,
+)
 from connectors.views.handoffs import PILLS
 from connectors.views.usage import get_listener_facts, get_use_facts
 from groups import access
@@ -174,15 +180,12 @@ def regenerate(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResp
     known, asked_of = _newest_first(found), _newest(found)
     if "handoff" in request.POST:  # the one that the form was shown with
         asked_of = next((handoff for handoff in known if str(handoff.pk) == request.POST["handoff"]), None)
-    try:
+    with flash_refusals(request):
         made = rights.regenerate(grant=found, by=user, instead_of=asked_of) if asked_of or not known else known[0]
-    except (Conflict, RuleBroken) as refused:
-        messages.error(request, str(refused))
-        return redirect(_get_url(group_id, grant_id))
-    if made in known:
-        messages.info(request, _("The token was already regenerated."))
-    else:
-        messages.success(request, _("Token regenerated. The old one is revoked, and we notified the developer."))
+        if made in known:
+            messages.info(request, _("The token was already regenerated."))
+        else:
+            messages.success(request, _("Token regenerated. The old one is revoked, and we notified the developer."))
     return redirect(_get_url(group_id, grant_id))
 
 
@@ -195,19 +198,13 @@ def remove(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse
     found = groups.get_grant(group, grant_id, also_removed=True)
     if found.revoked_at:
         return redirect_to_group(request, group_id, found)
-    typed = request.POST if request.method == "POST" else None
-    form = TypedNameForm(typed, name=found.connector.name)
+    form = TypedNameForm(get_posted(request), name=found.connector.name)
     if form.is_valid():
         require_reauthentication(request)
-        try:
+        with flash_refusals(request):
             connectors.remove_connector(group=group, grant=found, by=user)
-        except Conflict as already:
-            messages.info(request, str(already))
-        else:
-            messages.success(
-                request,
-                _("“%(connector)s” removed. Its tokens are refused.") % {"connector": found.connector.name},
-            )
+            says = _("“%(connector)s” removed. Its tokens are refused.")
+            messages.success(request, says % {"connector": found.connector.name})
         return redirect("groups:connectors", group_id)
     context = {**frame(group, found, _("Remove")), "form": form, **what_stops(found)}
     return render(request, "groups/grant_remove.html", context, status=400 if form.is_bound else 200)
@@ -364,17 +361,13 @@ def end_date(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpRespon
     user = user_of(request)
     group = access.require_admin(user, group_id)
     found = groups.get_grant(group, grant_id)
-    typed = request.POST if request.method == "POST" else None
-    form = WithEndDate(typed, initial={"end_date": last_day(found.ends_at)})
+    form = WithEndDate(get_posted(request), initial={"end_date": last_day(found.ends_at)})
     form.fields["end_date"].widget.attrs["min"] = timezone.localdate(clock.now()).isoformat()
     if form.is_valid():
         require_reauthentication(request)
         same_day = form.cleaned_data["end_date"] == last_day(found.ends_at)
-        try:
+        with show_refusals(form):
             moved = grants.move(grant=found, ends_at=found.ends_at if same_day else form.ends_at(), by=user)
-        except (Conflict, RuleBroken) as refused:
-            add_error(form, refused)
-        else:
             messages.success(request, _until(moved))
             return redirect("groups:grant", group_id, grant_id)
     context = {**frame(group, found, _("End date")), "form": form}
@@ -398,11 +391,8 @@ def _change(
         suspends = act is rights.suspend
         context = {**frame(group, found, str(label)), **what_stops(found), "suspends": suspends, "label": label}
         return render(request, "groups/grant_state.html", context)
-    try:
+    with flash_refusals(request):
         act(grant=found, by=user)
-    except (Conflict, RuleBroken) as refused:
-        messages.info(request, str(refused))
-    else:
         messages.success(request, done % {"connector": found.connector.name})
     return redirect("groups:grant", group_id, grant_id)
 

@@ -42,27 +42,21 @@ def group_list(request: HttpRequest) -> HttpResponse:
     search = request.GET.get("q", "").strip()[:120]
     if request.GET.get("view") == "tree" and not search:
         return sub_groups.show(request)
-    user, only = user_of(request), request.GET.get("only", "")
+    user, only = user_of(request), links.get_choice(request, "only", ONLY)
     let_in = _connector_to_let_in(user, request.GET.get("let_in", ""))
     if let_in is not None and not user.is_organisation_admin:
         only = RUN  # others let nobody in anywhere else
-    only = only if only in ONLY else ""
+
     cursor = request.GET.get("cursor")
     page = queries.group_page(user, search=search, is_run=only == RUN, cursor=cursor, size=PAGE_SIZE)
-    chips = []
-    if search:
-        remove = links.url_with(request, q=None, cursor=None)
-        chips.append({"label": _("Search: %(text)s") % {"text": search}, "remove_url": remove})
-    if only:
-        chips.append({"label": str(ONLY[only]), "remove_url": links.url_with(request, only=None, cursor=None)})
-    options = [{"value": key, "label": words, "chosen": key == only} for key, words in ONLY.items()]
+
     context = {
         "groups": page.items,
         "search": search,
-        "is_filtered": bool(chips),
+        "is_filtered": bool(search or only),
         "let_in": let_in,
-        "select": {"name": "only", "label": _("Which groups"), "options": options},
-        "chips": chips,
+        "select": links.make_select("only", _("Which groups"), ONLY, only),
+        "chips": links.list_chips(request, search, only=str(ONLY[only]) if only else ""),
         "all_url": reverse("groups:list"),
         "tree_url": sub_groups.address(),
         **links.pagination_links(request, page),
@@ -91,8 +85,7 @@ def _connector_to_let_in(user: User, written: str) -> Connector | None:
 def create(request: HttpRequest) -> HttpResponse:
     """The form, and the new group. Nothing is made while a number cannot be one: each is named, and asked for again."""
     user = user_of(request)
-    typed = request.POST if request.method == "POST" else None
-    form = GroupForm(typed, may_be_public=user.is_organisation_admin)
+    form = GroupForm(forms.get_posted(request), may_be_public=user.is_organisation_admin)
     if form.is_valid() and check_numbers(form, user):
         asked = form.cleaned_data
         with show_refusals(form):

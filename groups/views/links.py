@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from connectors.views.links import crumbs, pagination_links, url_with
+from connectors.views.links import crumbs, get_choice, list_chips, make_select, pagination_links, url_with
 from groups import access
 from groups.models import Group
 from groups.queries import groups
@@ -24,8 +24,11 @@ __all__ = [
     "for_admin",
     "for_member",
     "frame",
+    "get_choice",
     "group_crumbs",
     "is_admin",
+    "list_chips",
+    "make_select",
     "pagination_links",
     "url_with",
     "users_place",

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.views.decorators import require_reauthentication, user_of, with_phone
 from connectors.models import Grant, RefreshToken
-from connectors.views.forms import TypedNameForm, show_refusals
+from connectors.views.forms import TypedNameForm, get_posted, show_refusals
 from connectors.views.usage import get_use_facts
 from groups import access
 from groups.models import Group
@@ -137,8 +137,7 @@ def remove(request: HttpRequest, group_id: UUID) -> HttpResponse:
         messages.info(request, _("“%(group)s” is already deleted.") % {"group": gone.name})
         return redirect("groups:list")
     group = access.require_admin(user, group_id)
-    typed = request.POST if request.method == "POST" else None
-    form = TypedNameForm(typed, name=group.name, label=_("Name of the group"))
+    form = TypedNameForm(get_posted(request), name=group.name, label=_("Name of the group"))
     if form.is_valid():
         require_reauthentication(request)
         try:

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from accounts.models import User
 from accounts.views.decorators import reauthentication_required, user_of, with_phone
 from connectors.views import forms
-from connectors.views.forms import show_refusals
+from connectors.views.forms import flash_refusals, get_posted, show_refusals
 from groups import access
 from groups.models import Group
 from groups.queries import groups as group_queries
@@ -26,7 +26,7 @@ from groups.services import groups
 from groups.services import hierarchy as hierarchy_service
 from groups.views import links
 from groups.views.forms import SubGroupForm, check_numbers
-from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
+from kaizala_console.lib.errors import NotAllowed, NotFound
 
 PAGE_SIZE = 50
 
@@ -36,7 +36,7 @@ PAGE_SIZE = 50
 def sub_groups(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """The list, and the form for another one."""
     user = user_of(request)
-    form = SubGroupForm(request.POST if request.method == "POST" else None)
+    form = SubGroupForm(get_posted(request))
     group = access.require_admin(user, group_id) if form.is_bound else access.require_member(user, group_id)
     if form.is_valid() and check_numbers(form, user):
         admin = access.get_acting_person(user, group)
@@ -108,11 +108,8 @@ def attach(request: HttpRequest, group_id: UUID, sub_group_id: UUID) -> HttpResp
     if request.method != "POST":
         context = {**_concerned(group, child), "crumbs": _crumbs(group, _("Attach group"))}
         return render(request, "groups/sub_group_attach.html", context)
-    try:
+    with flash_refusals(request):
         hierarchy_service.link(parent=group, child=child, by=user)
-    except RuleBroken as broken:
-        messages.error(request, str(broken))
-    else:
         messages.success(request, _("“%(group)s” attached.") % {"group": child.name})
     return redirect("groups:sub_groups", group.pk)
 

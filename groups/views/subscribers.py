@@ -16,7 +16,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.models import Person
 from accounts.queries import name_people
 from accounts.views.decorators import reauthentication_required, user_of, with_phone
 from connectors.views.forms import show_refusals
@@ -26,7 +25,6 @@ from groups.queries import groups
 from groups.services import subscribers
 from groups.views import links
 from groups.views.forms import AddMembersForm, make_retry_form
-from kaizala_console.lib import phone_numbers
 from kaizala_console.lib.errors import RuleBroken
 
 PAGE_SIZE = 50
@@ -65,23 +63,13 @@ def page(
     place = _place(request)
     context = {
         **frame,
-        "rows": [
-            {
-                "called": get_display_name(row.person),
-                "phone": row.person.number if row.person.name else "",
-                "person": row.person,
-                "since": row.subscribed_at,
-            }
-            for row in found.items
-        ],
+        "rows": found.items,
         "search": search,
         "here": here,
         "show": SHOW,
         "all_url": address(group.pk),
         "place_query": f"?{urlencode(place)}" if place else "",
-        "chips": [{"label": _("Search: %(text)s") % {"text": search}, "remove_url": address(group.pk)}]
-        if search
-        else [],
+        "chips": links.list_chips(request, search, path=here),
         "form": form,
         "adder_open": form.is_bound or bool(form.initial) or not (found.items or search),
         **links.pagination_links(request, found, path=here, show=SHOW),
@@ -126,13 +114,11 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
         messages.info(request, _("This person is no longer a subscriber."))
         return redirect(_get_back_url(request, group_id))
     name_people(group.naming_organisation_id, [found.person])
-    called = get_display_name(found.person)
+
     if request.method != "POST":
         context = {
             "group": group,
             "person": found.person,
-            "called": called,
-            "phone": found.person.number if found.person.name else "",
             "address": request.get_full_path(),
             "back_url": _get_back_url(request, group_id),
             "crumbs": links.group_crumbs(group, (_("Subscribers"), address(group_id)), (_("Remove"), "")),
@@ -142,9 +128,5 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
     if told[found.person.number]:
         messages.info(request, _("This person is no longer a subscriber."))
     else:
-        messages.success(request, _("%(name)s is no longer a subscriber.") % {"name": called})
+        messages.success(request, _("%(name)s is no longer a subscriber.") % {"name": found.person.display_name})
     return redirect(_get_back_url(request, group_id))
-
-
-def get_display_name(person: Person) -> str:
-    return person.name or phone_numbers.display(person.number)

@@ -17,10 +17,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.models import Person, User
+from accounts.models import User
 from accounts.queries import name_people
 from accounts.views.decorators import reauthentication_required, require_reauthentication, user_of, with_phone
-from connectors.views.forms import show_refusals
+from connectors.views.forms import flash_refusals, show_refusals
 from groups import access
 from groups.access import Role
 from groups.models import Group, Membership
@@ -28,7 +28,7 @@ from groups.queries import directory, groups
 from groups.services import members
 from groups.views import links, subscribers
 from groups.views.forms import AddMembersForm, make_retry_form
-from kaizala_console.lib import ids, phone_numbers
+from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
 PAGE_SIZE = 50
@@ -96,7 +96,7 @@ def set_role(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespo
         messages.error(request, str(broken))
     else:
         says = _("%(name)s is now an admin.") if role == Role.ADMIN else _("%(name)s is now a member.")
-        messages.success(request, says % {"name": _called(membership)})
+        messages.success(request, says % {"name": membership.person.display_name})
     return _still_here(request, group_id)
 
 
@@ -115,8 +115,6 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
         context = {
             "group": group,
             "membership": membership,
-            "called": _called(membership),
-            "phone": membership.person.number if membership.person.name else "",
             "is_last_admin": groups.is_last_admin(membership),
             "address": request.get_full_path(),
             "back": reverse("groups:person", args=[person_id])
@@ -132,7 +130,7 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
     except NotFound:
         messages.info(request, GONE)
     else:
-        messages.success(request, _("%(name)s removed from the group.") % {"name": _called(membership)})
+        messages.success(request, _("%(name)s removed from the group.") % {"name": membership.person.display_name})
     return _still_here(request, group_id, person_id)
 
 
@@ -156,8 +154,7 @@ def _page(request: HttpRequest, group_id: UUID, form: AddMembersForm, status: in
     here = reverse("groups:details", args=[group.pk])
     if not access.may_read_members(group):
         return render(request, "groups/users.html", {**context, "hidden": True}, status=status)
-    only = request.GET.get("only", "") if request.GET.get("only", "") in ONLY else ""
-    sort = request.GET.get("sort", "") if request.GET.get("sort", "") in SORTS else ""
+    only, sort = links.get_choice(request, "only", ONLY), links.get_choice(request, "sort", SORTS)
     cursor = request.GET.get("cursor")
     page = groups.member_page(group, search=search, only=only, by_name=sort == BY_NAME, cursor=cursor, size=PAGE_SIZE)
     if cursor and not page.items:  # whoever was on this page was removed
@@ -167,12 +164,15 @@ def _page(request: HttpRequest, group_id: UUID, form: AddMembersForm, status: in
     }
     context |= {
         "may_read_subscribers": subscribers.may_read(group),
-        "rows": [_row(membership) for membership in page.items],
+        "rows": page.items,
         "search": search,
-        "selects": [_select("only", _("Who"), ONLY, only), _select("sort", _("Order"), SORTS, sort)],
+        "selects": [
+            links.make_select("only", _("Who"), ONLY, only),
+            links.make_select("sort", _("Order"), SORTS, sort),
+        ],
         "is_filtered": bool(search or only),
         "all_url": here,
-        "chips": _chips(request, here, search, only),
+        "chips": links.list_chips(request, search, path=here, only=str(ONLY[only]) if only else ""),
         "place": place,
         "place_query": f"?{urlencode(place)}" if place else "",
         "several": offered() if links.is_admin(group) and len(page.items) > 1 else [],
@@ -182,37 +182,6 @@ def _page(request: HttpRequest, group_id: UUID, form: AddMembersForm, status: in
         **links.pagination_links(request, page, path=here),
     }
     return render(request, "groups/users.html", context, status=status)
-
-
-def _row(membership: Membership) -> dict[str, Any]:
-    return {
-        "person": membership.person,
-        "since": membership.joined_at,
-        "is_admin": membership.role == Role.ADMIN,
-        "called": _called(membership),
-        "phone": membership.person.number if membership.person.name else "",
-    }
-
-
-def _called(membership: Membership) -> str:
-    """A name, or else the number: the page is read by people who see each other's numbers in the group anyway."""
-    return membership.person.name or phone_numbers.display(membership.person.number)
-
-
-def _select(name: str, label: str, choices: dict[str, Any], chosen: str) -> dict[str, Any]:
-    options = [{"value": key, "label": words, "chosen": key == chosen} for key, words in choices.items()]
-    return {"name": name, "label": label, "options": options}
-
-
-def _chips(request: HttpRequest, here: str, search: str, only: str) -> list[dict[str, str]]:
-    chips = []
-    if search:
-        remove = links.url_with(request, path=here, q=None, cursor=None)
-        chips.append({"label": _("Search: %(text)s") % {"text": search}, "remove_url": remove})
-    if only:
-        remove = links.url_with(request, path=here, only=None, cursor=None)
-        chips.append({"label": str(ONLY[only]), "remove_url": remove})
-    return chips
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -289,22 +258,18 @@ def several(request: HttpRequest, group_id: UUID) -> HttpResponse:
         return redirect(back)
     if request.method == "POST":
         require_reauthentication(request, button_label=act.button)
-        try:
-            done = act.do(group, [one.person_id for one in chosen], user)
-        except RuleBroken as broken:
-            messages.error(request, str(broken))
-            return redirect(back)
-        if done:
-            messages.success(request, act.done(len(done)))
-        else:  # they are what they were to become: somebody was faster
-            messages.info(request, _("Nothing changed."))
+        with flash_refusals(request):
+            if done := act.do(group, [one.person_id for one in chosen], user):
+                messages.success(request, act.done(len(done)))
+            else:  # they are what they were to become: somebody was faster
+                messages.info(request, _("Nothing changed."))
         return redirect(back if access.list_visible_groups(user).filter(pk=group.pk).exists() else "groups:list")
     context = {
         "group": group,
         "act": act,
         "name": asked["act"],
         "title": act.title(len(chosen)),
-        "chosen": [{"called": _several_called(one.person), "row": one} for one in chosen],
+        "chosen": chosen,
         "address": request.get_full_path(),
         "back": back,
         "crumbs": links.group_crumbs(group, (str(act.button), "")),
@@ -319,10 +284,6 @@ def _chosen(written: list[str], group: Group) -> list[Membership]:
     found = list(rows.order_by("joined_at", "id"))
     name_people(group.naming_organisation_id, [one.person for one in found])
     return found
-
-
-def _several_called(person: Person) -> str:
-    return person.name or phone_numbers.display(person.number)
 
 
 def get_button(role: Role) -> Promise:

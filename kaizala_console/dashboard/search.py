@@ -21,7 +21,6 @@ from groups.queries import actions, directory, groups
 from groups.views import actions as action_views
 from kaizala_console.dashboard.activity import audit_scope
 from kaizala_console.dashboard.navigation import find_targets
-from kaizala_console.lib.phone_numbers import display
 
 SHOWN: Final = 6
 RECENT: Final = 5_000  # actions, and events a condition of the scope, that are looked through: said on the page
@@ -63,7 +62,7 @@ def _found(user: User, text: str) -> dict[str, Any]:
         "more_connectors": connector_page.next_cursor,
         "groups": group_page.items,
         "more_groups": group_page.next_cursor,
-        "people": [{"person": person, "called": person.name or display(person.number)} for person in people_page.items],
+        "people": people_page.items,
         "more_people": people_page.next_cursor,
         "actions": [_action_found(action) for action in found_actions[:SHOWN]],
         "more_actions": len(found_actions) > SHOWN,

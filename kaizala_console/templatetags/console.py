@@ -159,6 +159,12 @@ def person_chip(name: Any, phone: str = "", href: str = "") -> SafeString:
 
 
 @register.simple_tag
+def known_person(person: Any, href: str = "") -> SafeString:
+    """A `Person` among those who see each other's numbers: with the masked number, when there is a name."""
+    return person_chip(person.display_name, person.number if person.name else "", href)
+
+
+@register.simple_tag
 def picture(src: str, size: int = 24) -> SafeString:
     """The logo of a connector. It keeps its place while it loads."""
     return format_html(
