@@ -304,7 +304,7 @@ STORAGES = {
             "file_permissions_mode": 0o600,
         },
     },
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "kaizala_console.static_files.StaticFiles"},
 }
 
 # ---------------------------------------------------------------- What browsers must hold to
