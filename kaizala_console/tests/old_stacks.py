@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 
+from kaizala_console.tests.serving import rest_of
+
 BODY = b"{mobileNumber:'+919820000004'}"
 WORDS = '"applicationId is missing."'  # and nothing else is: the body was read
 PATH = "/v1/generatePin"
@@ -55,13 +57,6 @@ def answer_to(port: int, sent: bytes) -> str:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(sent)
         return rest_of(connection)
-
-
-def rest_of(connection: socket.socket) -> str:
-    answer = b""
-    while piece := connection.recv(65_536):
-        answer += piece
-    return answer.decode()
 
 
 def not_understood(port: int) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,17 +26,15 @@ from connectors.tests.oauth_app import BACK, App
 from connectors.tests.pin_program import ASK, LOGIN, PinProgram, number_of
 from groups.models import Group, GroupGrant
 from groups.services import connectors as group_grants
-from groups.tests.factories import make_group
 from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.lib import clock
+from kaizala_console.lib.tests.cast import BrowserOf
 from kaizala_console.tests.deaths import Deaths
 from kaizala_console.tests.real_worker import MailServer, forget_messages
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
-
 REQUEST = "kaizala_console.tests.dying_process.request"
 FORM = "application/x-www-form-urlencoded"
-BrowserOf = Callable[..., Client]
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +49,6 @@ def process_whose_children_die(django_db_setup: None) -> Iterator[Deaths]:
 def deaths(process_whose_children_die: Deaths) -> Iterator[Deaths]:
     yield process_whose_children_die
     forget_messages()
-
-
-@pytest.fixture
-def group(group_admin: User) -> Group:
-    return make_group("Night Shift", organisation=group_admin.organisation, admins=[group_admin])
 
 
 @pytest.fixture

@@ -10,33 +10,30 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import kombu.pools
 import pytest
 import redis
 from django.conf import settings
-from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Notice, User
 from accounts.tasks import sweep_notices
-from connectors.models import Connector, Handoff, RefreshToken, WebhookAttempt, WebhookDelivery
+from connectors.models import Connector, Handoff, WebhookAttempt, WebhookDelivery
 from connectors.permissions import PERMISSIONS
-from connectors.services import handoffs
-from connectors.services.one_time_secrets import new_form_key
-from connectors.tasks import deliver_webhooks, rotate_tokens
-from connectors.tests.factories import exchange, make_connector, make_program
+from connectors.tasks import deliver_webhooks
+from connectors.tests.factories import make_connector, make_program
 from connectors.tests.receiver import Receiver, receiving
 from connectors.tests.webhook_cast import happen, make_webhook, time_passes
 from groups.models import Group
 from groups.tests.factories import let_in, make_group
 from kaizala_console.celery import app
 from kaizala_console.lib import clock
+from kaizala_console.lib.tests.cast import BrowserOf
 from kaizala_console.tests.ports import free_port
-from kaizala_console.tests.real_worker import MailServer, StartWorker, kill, told_once
-from kaizala_console.tests.test_killed import grown_old
+from kaizala_console.tests.real_worker import MailServer, StartWorker, kill
 from kaizala_console.tests.test_processes import eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
@@ -45,11 +42,6 @@ pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 @pytest.fixture
 def connector(developer: User) -> Connector:
     return make_connector(developer, "Shift Planner")
-
-
-@pytest.fixture
-def group(group_admin: User) -> Group:
-    return make_group("Night Shift", organisation=group_admin.organisation, admins=[group_admin])
 
 
 def grant(browser: Client, group: Group, connector: Connector) -> float:
@@ -67,7 +59,7 @@ def minutes_pass() -> None:
 
 
 def test_killed_in_the_middle_of_the_mail_the_worker_loses_nothing_and_doubles_nothing(
-    browser_of: Callable[..., Client],
+    browser_of: BrowserOf,
     start_worker: StartWorker,
     mail_server: tuple[MailServer, int],
     group_admin: User,
@@ -102,29 +94,6 @@ def test_killed_in_the_middle_of_the_mail_the_worker_loses_nothing_and_doubles_n
         reverse("connectors:handoff_claim", args=[handoff.pk]), {"idempotency_key": "k" * 32}
     )
     assert "kzrt_" in claimed.text
-
-
-def test_killed_with_the_message_in_its_hands_the_worker_loses_nothing(
-    browser_of: Callable[..., Client],
-    start_worker: StartWorker,
-    mail_server: tuple[MailServer, int],
-    group_admin: User,
-    group: Group,
-    connector: Connector,
-) -> None:
-    server, _port = mail_server
-    worker = start_worker()
-    os.killpg(worker.pid, signal.SIGSTOP)  # it may still be handed the message, and do nothing with it
-    grant(browser_of(group_admin), group, connector)
-    kill(worker)
-    assert server.taken == []
-
-    start_worker()
-    minutes_pass()
-    assert eventually(lambda: told_once(server), seconds=30)
-    minutes_pass()
-    time.sleep(1)
-    assert len(server.taken) == 1
 
 
 @pytest.fixture
@@ -214,7 +183,7 @@ def test_killed_with_the_message_in_it_and_started_empty_the_broker_loses_no_han
     broker: Broker,
     start_worker: StartWorker,
     mail_server: tuple[MailServer, int],
-    browser_of: Callable[..., Client],
+    browser_of: BrowserOf,
     group_admin: User,
     group: Group,
     connector: Connector,
@@ -239,7 +208,7 @@ def test_neither_a_grant_nor_a_claim_waits_for_a_broker_that_is_down(
     broker: Broker,
     start_worker: StartWorker,
     mail_server: tuple[MailServer, int],
-    browser_of: Callable[..., Client],
+    browser_of: BrowserOf,
     developer: User,
     group_admin: User,
     group: Group,
@@ -261,47 +230,3 @@ def test_neither_a_grant_nor_a_claim_waits_for_a_broker_that_is_down(
     assert eventually(lambda: bool(app.control.ping(timeout=0.5)), seconds=60), "the worker came back by itself"
     minutes_pass()
     assert eventually(lambda: len(server.taken) == 3, seconds=30), "of the grant, and of the claim to each side"
-
-
-def worker_waits() -> bool:
-    """Somebody is held up by the lock of this test."""
-    with connection.cursor() as cursor:
-        # Within a transaction pg_stat_activity stands still, and would never list a worker that connected later.
-        cursor.execute("SELECT pg_stat_clear_snapshot()")
-        cursor.execute(
-            "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
-            " WHERE NOT granted AND datname = current_database()"
-        )
-        return bool(cursor.fetchone()[0])
-
-
-def test_killed_in_the_middle_of_a_rotation_the_broker_loses_nothing(
-    broker: Broker,
-    start_worker: StartWorker,
-    mail_server: tuple[MailServer, int],
-    developer: User,
-    group_admin: User,
-) -> None:
-    server, _port = mail_server
-    program = make_program(make_connector(developer, "Shift Planner"), group_admin)
-    grown_old(program, developer)
-    Notice.objects.update(sent_at=clock.now(), next_attempt_at=None)
-    start_worker()
-    with transaction.atomic():
-        connection.cursor().execute("LOCK TABLE connectors_handoff IN SHARE MODE")  # it may read, and waits to write
-        rotate_tokens.apply_async()
-        assert eventually(worker_waits, seconds=30)
-        broker.kill()
-    assert eventually(lambda: Handoff.objects.waiting().exists(), seconds=30), "the rotation needs no broker"
-    broker.start()
-    _forget_connections()
-    start_worker()  # it may have ended with the connection of its task: its container starts it again
-    rotate_tokens.apply_async()  # the timetable; what was not acknowledged may come again besides
-    minutes_pass()
-    assert eventually(lambda: told_once(server), seconds=30)
-    minutes_pass()
-    time.sleep(1)
-    assert (len(server.taken), RefreshToken.objects.count()) == (1, 2)
-    handoff = Handoff.objects.waiting().get()
-    successor = handoffs.claim(handoff=handoff, by=developer, idempotency_key=new_form_key(), address=None)
-    assert successor == exchange(program).successor

@@ -18,15 +18,11 @@ import pytest
 import requests
 
 from accounts import queries
-from accounts.models import Organisation, SandboxSms, User
-from connectors.models import Bot, Connector, Grant, RefreshToken, Webhook
+from accounts.models import Organisation, SandboxSms
+from connectors.models import Bot, Connector, Webhook
 from connectors.services import oauth
-from groups import access
 from groups.models import Action, Group, GroupBot, MediaFile, Message, Reaction
-from groups.queries import actions
 from groups.queries import groups as queries_of_groups
-from groups.queries.actions import Viewer
-from groups.services import connectors
 from kaizala_console.demo import connector as demo_connector
 from kaizala_console.demo import organisation as demo
 from kaizala_console.tests.ports import free_port
@@ -34,7 +30,6 @@ from kaizala_console.tests.test_processes import eventually
 from kaizala_console.tests.test_up import is_free
 
 PROGRAMS = Path(__file__).parent / "programs"
-
 OLD_TOKEN = "eyJhbGciOiJIUzI1NiJ9.e30.x"
 WITHOUT_A_HITCH = [
     "RENEW InvalidToken AuthException",
@@ -124,31 +119,6 @@ def test_a_program_from_2019_runs_with_only_its_host_changed(console: str, given
 
 
 @pytest.mark.postgresql
-def test_its_message_is_seen_in_the_group(console: str, given: dict[str, Any]) -> None:
-    run("shift_bot.py", console, *credentials_of(given))
-    group = Group.objects.get(pk=given["groupId"])
-    member = User.objects.get(subject=demo.MEMBER.subject)
-    found = access.require_member(member, group.pk)
-    (message,) = actions.timeline(found, Viewer.of(found, access.list_held_people(member))).items
-    assert isinstance(message, Message)
-    assert message.text.startswith("It’s your")
-    assert message.connector is not None
-    assert (message.person.name, message.connector.name[:14]) == ("Farah Khan", "Demo connector")
-
-
-@pytest.mark.postgresql
-def test_the_first_use_of_the_token_is_noted_once(console: str, given: dict[str, Any]) -> None:
-    tokens = RefreshToken.objects.filter(grant__connector_id=given["connectorId"], grant__kind=Grant.Kind.GROUP)
-    assert tokens.get().first_used_at is None
-    run("shift_bot.py", console, *credentials_of(given))
-    first = tokens.get()
-    assert first.first_used_at is not None
-    assert first.first_used_from == "127.0.0.1"
-    run("shift_bot.py", console, *credentials_of(given))
-    assert tokens.get().first_used_at == first.first_used_at
-
-
-@pytest.mark.postgresql
 def test_an_organisation_admins_token_reaches_every_group_of_the_organisation(
     console: str, given: dict[str, Any]
 ) -> None:
@@ -156,28 +126,6 @@ def test_an_organisation_admins_token_reaches_every_group_of_the_organisation(
     shown = sum(line.startswith("POSTED") for line in lines)
     organisation = demo.get_user(demo.ORGANISATION_ADMIN).organisation
     assert shown == Group.objects.filter(organisation=organisation).count() == len(demo.PLANS) - 1 + 2
-
-
-@pytest.mark.postgresql
-def test_the_program_is_out_from_one_request_to_the_next(console: str, given: dict[str, Any]) -> None:
-    headers = {
-        "applicationId": given["connectorId"],
-        "applicationSecret": given["connectorSecret"],
-        "refreshToken": given["refreshToken"],
-    }
-    token = requests.get(f"{console}/v1/accessToken", headers=headers, timeout=10).json()["accessToken"]
-    groups = f"{console}/v1/groups"
-    assert requests.get(groups, headers={"accessToken": token}, timeout=10).status_code == 200
-    grant = Grant.objects.get(connector_id=given["connectorId"], kind=Grant.Kind.GROUP)
-    connectors.remove_connector(
-        group=Group.objects.get(pk=given["groupId"]), grant=grant, by=demo.get_user(demo.ORGANISATION_ADMIN)
-    )
-    answer = requests.get(groups, headers={"accessToken": token}, timeout=10)
-    assert answer.status_code == 401
-    assert "Token validation failed due to unknown reason!" in answer.json()["message"]
-    answer = requests.get(f"{console}/v1/accessToken", headers=headers, timeout=10)
-    assert (answer.status_code, answer.json()["errorCode"]) == (401, "InvalidToken")
-    assert given["refreshToken"] not in answer.text
 
 
 def test_a_program_makes_its_bot_once_and_speaks_as_the_bot(console: str, given: dict[str, Any]) -> None:

@@ -22,9 +22,8 @@ from schemathesis.config import SchemathesisConfig
 
 from accounts.models import User
 from connectors.description import get_description
-from connectors.permissions import PERMISSIONS
 from groups.models import Group
-from groups.tests.factories import Program, let_in, make_connector, make_group
+from groups.tests.factories import Program, make_group
 from groups.tests.media_files import PNG
 from kaizala_console.lib import http_client
 from kaizala_console.tests.openapi_state import URL, Present, present
@@ -65,11 +64,6 @@ def group(group_admin: User, member: User) -> Group:
     return make_group(
         organisation=group_admin.organisation, admins=[group_admin], members=[member], group_type="ConnectGroup"
     )
-
-
-@pytest.fixture
-def program(developer: User, group: Group, group_admin: User) -> Program:
-    return let_in(make_connector(developer, permissions=PERMISSIONS), group, group_admin)
 
 
 @pytest.fixture
