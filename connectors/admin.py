@@ -26,7 +26,6 @@ from connectors.models import (
     ConnectorUsage,
     Grant,
     Handoff,
-    HandoffClaimReplay,
     LeakReport,
     OneTimeSecret,
     Orphan,
@@ -62,7 +61,7 @@ def _describe_grant(row: Grant) -> str:
 class WithoutSecrets(ReadOnlyAdmin):
     """Leaves out what is digested or sealed, also from the page of a single row."""
 
-    exclude = ["digest", "pepper_id", "sealed", "form_tag", "key_tag"]
+    exclude = ["digest", "pepper_id", "sealed", "form_tag"]
 
     @admin.display(description=_("state"))
     def state(self, row: Any) -> str:
@@ -235,13 +234,6 @@ class OneTimeSecretAdmin(WithoutSecrets):
     list_display = ["user", "subject_kind", "subject_id", "shown_at", "expires_at"]
     list_select_related = ["user"]
     search_fields = ["user__name", "subject_id"]
-
-
-@admin.register(HandoffClaimReplay, site=site)
-class HandoffClaimReplayAdmin(WithoutSecrets):
-    list_display = ["handoff", "answered_at", "expires_at"]
-    list_select_related = ["handoff"]
-    search_fields = ["handoff__connector__name", "handoff__id__exact"]
 
 
 @admin.register(ConnectorKey, site=site)

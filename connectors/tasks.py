@@ -43,9 +43,7 @@ expire_handoffs = _periodic("expire_handoffs", 300, handoffs.expire_overdue)
 end_grants = _periodic("end_grants", 300, grants.end_overdue)
 remind = _periodic("remind", 3600, reminders.remind)
 rotate_tokens = _periodic("rotate_tokens", 900, refresh_tokens.rotate_due)
-sweep_one_time_secrets = _periodic(
-    "sweep_one_time_secrets", 60, one_time_secrets.sweep, handoffs.sweep, soft_limit=45, limit=60
-)
+sweep_one_time_secrets = _periodic("sweep_one_time_secrets", 60, one_time_secrets.sweep, soft_limit=45, limit=60)
 sweep_token_cache = _periodic("sweep_token_cache", 60, token_cache.sweep, soft_limit=45, limit=60)
 watch_orphans = _periodic("watch_orphans", 3600, owners.find_orphans)
 deliver_webhooks = _periodic("deliver_webhooks", 30, delivery.deliver_due)

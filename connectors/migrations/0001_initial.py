@@ -271,23 +271,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='HandoffClaimReplay',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key_tag', models.CharField(max_length=64, unique=True, verbose_name='key tag')),
-                ('sealed', models.BinaryField(verbose_name='sealed')),
-                ('answered_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='answered at')),
-                ('expires_at', models.DateTimeField(verbose_name='expires at')),
-                ('handoff', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='claim_replay', to='connectors.handoff', verbose_name='handoff')),
-            ],
-            options={
-                'db_table': 'connectors_claimanswer',
-                'verbose_name': 'answer to a claim',
-                'verbose_name_plural': 'answers to claims',
-                'indexes': [models.Index(fields=['expires_at'], name='claim_answer_overdue')],
-            },
-        ),
-        migrations.CreateModel(
             name='Orphan',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -360,14 +343,14 @@ class Migration(migrations.Migration):
                 ('sealed', models.BinaryField(verbose_name='sealed')),
                 ('shown_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='shown at')),
                 ('expires_at', models.DateTimeField(verbose_name='expires at')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
             ],
             options={
                 'db_table': 'connectors_shownsecret',
                 'verbose_name': 'secret on a screen',
                 'verbose_name_plural': 'secrets on a screen',
                 'indexes': [models.Index(fields=['expires_at'], name='shown_secret_overdue')],
-                'constraints': [models.UniqueConstraint(fields=('user', 'form_tag'), name='one_secret_a_form')],
+                'constraints': [models.UniqueConstraint(fields=('form_tag',), name='one_secret_a_form')],
             },
         ),
         migrations.CreateModel(

@@ -12,7 +12,7 @@ from connectors.models.connector import (
 )
 from connectors.models.credential import ConnectorKey, OneTimeSecret
 from connectors.models.grant import Grant
-from connectors.models.handoff import Handoff, HandoffClaimReplay, HandoffState
+from connectors.models.handoff import Handoff, HandoffState
 from connectors.models.leak_report import LeakReport
 from connectors.models.refresh_token import RefreshToken
 from connectors.models.token_cache import CachedToken, CachedTokenState
@@ -35,7 +35,6 @@ __all__ = [
     "ConnectorUsage",
     "Grant",
     "Handoff",
-    "HandoffClaimReplay",
     "HandoffState",
     "LeakReport",
     "OneTimeSecret",

@@ -59,7 +59,7 @@ class ConnectorKey(models.Model):
 
 
 # ----------------------------------------------------------------------------------------------------
-# A credential that is on somebody's screen right now: survives a double click or a lost answer, and nothing else.
+# A credential that was just shown or given: survives a double click or a lost answer, and nothing else.
 
 
 class OneTimeSecretQuerySet(models.QuerySet["OneTimeSecret"]):
@@ -68,13 +68,16 @@ class OneTimeSecretQuerySet(models.QuerySet["OneTimeSecret"]):
 
 
 class OneTimeSecret(models.Model):
-    """Sealed with the server's key and with the form's own random key, which only the browser holds.
+    """Sealed with the server's key and with a secret of who may ask again: the form's own random key, which only the
+    browser holds; or, of a program, the connector's secret and the key that it made up for this one claim.
 
-    So the row alone opens nothing. It is deleted when the person presses "Done", or after minutes.
-    `form_tag` is a keyed digest of that form key; with the account it finds the row again.
+    So the row alone opens nothing. It is deleted when the person presses "Done", when the credential ends, or after
+    minutes. `form_tag` is a keyed digest of that secret, and finds the row again.
     """
 
-    user = models.ForeignKey("accounts.User", verbose_name=_("user"), on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(
+        "accounts.User", verbose_name=_("user"), on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+    )
     form_tag = models.CharField(_("form tag"), max_length=64)
     subject_kind = models.CharField(_("subject kind"), max_length=32)
     subject_id = models.CharField(_("subject id"), max_length=64)
@@ -88,7 +91,7 @@ class OneTimeSecret(models.Model):
         db_table = "connectors_shownsecret"
         verbose_name = _("secret on a screen")
         verbose_name_plural = _("secrets on a screen")
-        constraints = [models.UniqueConstraint(fields=["user", "form_tag"], name="one_secret_a_form")]
+        constraints = [models.UniqueConstraint(fields=["form_tag"], name="one_secret_a_form")]
         indexes = [models.Index(fields=["expires_at"], name="shown_secret_overdue")]
 
     def __str__(self) -> str:

@@ -189,39 +189,3 @@ class Handoff(models.Model):
         if self.expired_at:
             return HandoffState.EXPIRED
         return HandoffState.WAITING
-
-
-# ----------------------------------------------------------------------------------------------------
-# What a program was given for its claim: it can ask once more when the answer was lost on the way.
-
-
-class HandoffClaimReplayQuerySet(models.QuerySet["HandoffClaimReplay"]):
-    def overdue(self, at: dt.datetime) -> HandoffClaimReplayQuerySet:
-        return self.filter(expires_at__lte=at)
-
-
-class HandoffClaimReplay(models.Model):
-    """Sealed with the server's key, the connector's secret and the key that the program made up for this one claim.
-
-    So the row alone opens nothing. It is deleted after minutes, and when the token ends. `key_tag` is a keyed digest
-    of that secret and that key.
-    """
-
-    handoff = models.OneToOneField(
-        "connectors.Handoff", verbose_name=_("handoff"), on_delete=models.CASCADE, related_name="claim_replay"
-    )
-    key_tag = models.CharField(_("key tag"), max_length=64, unique=True)
-    sealed = models.BinaryField(_("sealed"), editable=False)
-    answered_at = models.DateTimeField(_("answered at"), default=timezone.now)
-    expires_at = models.DateTimeField(_("expires at"))
-
-    objects = HandoffClaimReplayQuerySet.as_manager()
-
-    class Meta:
-        db_table = "connectors_claimanswer"
-        verbose_name = _("answer to a claim")
-        verbose_name_plural = _("answers to claims")
-        indexes = [models.Index(fields=["expires_at"], name="claim_answer_overdue")]
-
-    def __str__(self) -> str:
-        return f"HandoffClaimReplay {self.pk}"

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
@@ -19,7 +18,7 @@ from accounts.models import User
 from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
 from connectors import policies
-from connectors.models import Connector, Grant, Handoff, HandoffClaimReplay, HandoffState
+from connectors.models import Connector, Grant, Handoff, HandoffState
 from connectors.models.handoff import NOT_ENDED, HandoffQuerySet
 from connectors.services import grants, one_time_secrets, refresh_tokens, token_exchange
 from connectors.webhooks import publish
@@ -373,7 +372,7 @@ def _claim(
             return again
     handoff, text = _take(connector, wanted, address)
     if tag:
-        _remember(handoff, tag, extra_secret, text)
+        one_time_secrets.store(tag=tag, extra_secret=extra_secret, subject=handoff, token=text)
     record(
         EventType.HANDOFF_CLAIMED,
         by=token_exchange.ConnectorActor(connector),
@@ -382,11 +381,6 @@ def _claim(
     )
     _send_receipts(handoff)
     return HandoffClaim(handoff, text, _list_waiting(connector).count())
-
-
-def sweep() -> int:
-    """Delete expired replays; return how many."""
-    return HandoffClaimReplay.objects.overdue(clock.now()).delete()[0]
 
 
 @sensitive_variables("retry_key")
@@ -467,40 +461,21 @@ def _send_receipts(handoff: Handoff) -> None:
 
 
 @sensitive_variables("extra_secret", "text")
-def _remember(handoff: Handoff, tag: str, extra_secret: str, text: str) -> None:
-    now = clock.now()
-    HandoffClaimReplay.objects.filter(key_tag=tag).overdue(now).delete()
-    HandoffClaimReplay.objects.create(
-        handoff=handoff,
-        key_tag=tag,
-        sealed=crypto.seal_with_secret(text.encode(), context=_context(tag), extra_secret=extra_secret.encode()),
-        answered_at=now,
-        expires_at=now + dt.timedelta(seconds=settings.SHOWN_SECRET_SECONDS),
-    )
-
-
-@sensitive_variables("extra_secret", "text")
 def _replay(connector: Connector, tag: str, extra_secret: str, wanted: UUID | None) -> HandoffClaim | None:
-    row = HandoffClaimReplay.objects.filter(key_tag=tag, expires_at__gt=clock.now()).first()
+    row = one_time_secrets.find_stored(tag)
     if row is None:
         return None
-    if wanted is not None and row.handoff_id != wanted:
+    handoff = get_by_id(UUID(row.subject_id))
+    if wanted is not None and handoff.pk != wanted:
         raise Conflict(
             _("This key was used to claim another handoff. Make up a new one for each claim."), code="retry_key_used"
         )
-    try:
-        text = crypto.open_with_secret(
-            bytes(row.sealed), context=_context(tag), extra_secret=extra_secret.encode()
-        ).decode()
-    except crypto.WrongKey:
-        raise explain_end(get_by_id(row.handoff_id), connector) from None
-    return HandoffClaim(get_by_id(row.handoff_id), text, _list_waiting(connector).count())
+    text = one_time_secrets.open_stored(row, extra_secret)
+    if text is None:
+        raise explain_end(handoff, connector)
+    return HandoffClaim(handoff, text, _list_waiting(connector).count())
 
 
 @sensitive_variables("extra_secret")
 def _tag(connector: Connector, extra_secret: str) -> str:
     return crypto.hmac_tag("claim-answer", str(connector.pk), extra_secret).hex()
-
-
-def _context(tag: str) -> bytes:
-    return f"connectors.HandoffClaimReplay:{tag}".encode()

@@ -38,20 +38,7 @@ def remember(*, user: User, idempotency_key: str, subject: models.Model, token: 
     Raises RuleBroken when the form key is none of ours: without one, a lost answer would lose the credential.
     """
     require_form_key(idempotency_key)
-    tag = _tag(user, idempotency_key)
-    now = clock.now()
-    OneTimeSecret.objects.filter(user=user, form_tag=tag).overdue(now).delete()
-    OneTimeSecret.objects.create(
-        user=user,
-        form_tag=tag,
-        subject_kind=get_kind(subject),
-        subject_id=str(subject.pk),
-        sealed=crypto.seal_with_secret(
-            token.encode(), context=_context(user, tag), extra_secret=idempotency_key.encode()
-        ),
-        shown_at=now,
-        expires_at=now + dt.timedelta(seconds=settings.SHOWN_SECRET_SECONDS),
-    )
+    store(tag=_tag(user, idempotency_key), extra_secret=idempotency_key, subject=subject, token=token, user=user)
 
 
 @sensitive_variables("idempotency_key")
@@ -65,7 +52,7 @@ def recall(*, user: User, idempotency_key: str, subject: models.Model | None = N
         return None
     if subject is not None and (row.subject_kind, row.subject_id) != (get_kind(subject), str(subject.pk)):
         raise Conflict(_("This form has expired. Reload the page."), code="form_used")
-    return opened(row, user=user, idempotency_key=idempotency_key)
+    return open_stored(row, idempotency_key)
 
 
 @sensitive_variables("idempotency_key", "token")
@@ -81,7 +68,7 @@ def recall_with_subject(
         return None
     is_of_kind = row.subject_kind == among.model.__name__.lower()
     subject = among.filter(pk=row.subject_id).first() if is_of_kind else None
-    token = opened(row, user=user, idempotency_key=idempotency_key) if subject is not None else None
+    token = open_stored(row, idempotency_key) if subject is not None else None
     if subject is None or token is None:
         raise Conflict(_("This form has expired. Reload the page."), code="form_used")
     return subject, token
@@ -92,27 +79,14 @@ def find(*, user: User, idempotency_key: str) -> OneTimeSecret | None:
     """The row of this form, when there is one that is not overdue."""
     if not SHORTEST_FORM_KEY <= len(idempotency_key) <= LONGEST_FORM_KEY:
         return None
-    row = OneTimeSecret.objects.filter(user=user, form_tag=_tag(user, idempotency_key)).first()
-    return row if row is not None and row.expires_at > clock.now() else None
-
-
-@sensitive_variables("idempotency_key")
-def opened(row: OneTimeSecret, *, user: User, idempotency_key: str) -> str | None:
-    """The credential in the row; None when the server's key has been changed since."""
-    try:
-        sealed = bytes(row.sealed)
-        return crypto.open_with_secret(
-            sealed, context=_context(user, row.form_tag), extra_secret=idempotency_key.encode()
-        ).decode()
-    except crypto.WrongKey:
-        return None
+    return find_stored(_tag(user, idempotency_key))
 
 
 @sensitive_variables("idempotency_key")
 def done(*, user: User, idempotency_key: str) -> None:
     """The person has stored the credential: forget it now."""
     if SHORTEST_FORM_KEY <= len(idempotency_key) <= LONGEST_FORM_KEY:
-        OneTimeSecret.objects.filter(user=user, form_tag=_tag(user, idempotency_key)).delete()
+        OneTimeSecret.objects.filter(form_tag=_tag(user, idempotency_key)).delete()
 
 
 def forget(subject_kind: str, subject_ids: list[str]) -> None:
@@ -146,5 +120,41 @@ def _tag(user: User, idempotency_key: str) -> str:
     return crypto.hmac_tag("shown-secret", str(user.pk), idempotency_key).hex()
 
 
-def _context(user: User, tag: str) -> bytes:
-    return f"connectors.OneTimeSecret:{user.pk}:{tag}".encode()
+# For whoever asks again with a secret of their own, a form or a program. `tag` is a keyed digest of who they are and of
+# that secret.
+
+
+@sensitive_variables("extra_secret", "token")
+def store(*, tag: str, extra_secret: str, subject: models.Model, token: str, user: User | None = None) -> None:
+    """Keep `token` for some minutes, sealed with the server's key and this secret."""
+    now = clock.now()
+    OneTimeSecret.objects.filter(form_tag=tag).overdue(now).delete()
+    OneTimeSecret.objects.create(
+        user=user,
+        form_tag=tag,
+        subject_kind=get_kind(subject),
+        subject_id=str(subject.pk),
+        sealed=crypto.seal_with_secret(token.encode(), context=_context(tag), extra_secret=extra_secret.encode()),
+        shown_at=now,
+        expires_at=now + dt.timedelta(seconds=settings.SHOWN_SECRET_SECONDS),
+    )
+
+
+def find_stored(tag: str) -> OneTimeSecret | None:
+    """The row, unless it is overdue."""
+    return OneTimeSecret.objects.filter(form_tag=tag, expires_at__gt=clock.now()).first()
+
+
+@sensitive_variables("extra_secret")
+def open_stored(row: OneTimeSecret, extra_secret: str) -> str | None:
+    """The credential in the row; None when the server's key has been changed since."""
+    try:
+        return crypto.open_with_secret(
+            bytes(row.sealed), context=_context(row.form_tag), extra_secret=extra_secret.encode()
+        ).decode()
+    except crypto.WrongKey:
+        return None
+
+
+def _context(tag: str) -> bytes:
+    return f"connectors.OneTimeSecret:{tag}".encode()

@@ -21,7 +21,7 @@ from accounts.audit.record import SYSTEM, Actor, record
 from accounts.models import User
 from accounts.services import notifications
 from connectors import public_keys, token_format
-from connectors.models import AccessRequest, CachedToken, Connector, Grant, Handoff, HandoffClaimReplay, RefreshToken
+from connectors.models import AccessRequest, CachedToken, Connector, Grant, Handoff, RefreshToken
 from connectors.models.handoff import SEALED_TO_SERVER
 from connectors.services import grants, one_time_secrets
 from connectors.webhooks import publish
@@ -289,7 +289,6 @@ def withdraw_handoffs(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
     withdrawn = handoffs.waiting().update(withdrawn_at=at, sealed=None)
     if withdrawn:
         publish.publish_handoffs_ended(handoffs.filter(withdrawn_at=at), publish.WITHDRAWN)
-    HandoffClaimReplay.objects.filter(handoff__grant_id__in=grant_ids).delete()
     one_time_secrets.forget("handoff", [str(pk) for pk in handoffs.values_list("pk", flat=True)])
     return withdrawn
 

@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from accounts.models import AuditEvent, Notice, Organisation, User
 from connectors import tasks
-from connectors.models import Handoff, HandoffClaimReplay
+from connectors.models import Handoff, OneTimeSecret
 from connectors.services import connectors, grants, handoffs, secrets
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
@@ -70,7 +70,7 @@ def test_a_program_gets_its_token_and_what_it_is_for_and_what_was_sealed_is_wipe
     handoff = Handoff.objects.get()
     assert (handoff.state, handoff.sealed, handoff.claimed_by) == ("claimed", None, None)
     assert (handoff.claimed_by_program, handoff.claimed_from) == (True, ADDRESS)
-    assert not HandoffClaimReplay.objects.exists()
+    assert not OneTimeSecret.objects.exists()
     assert "regenerate the token" in nothing(claim(program))
 
 
@@ -227,7 +227,7 @@ def test_the_answer_is_repeated_for_ten_minutes_or_until_the_token_ends_and_then
         travel(minutes=10)
         nothing(claim(program, key=KEY))
         tasks.sweep_one_time_secrets()
-    assert not HandoffClaimReplay.objects.exists()
+    assert not OneTimeSecret.objects.exists()
 
 
 def test_both_sides_get_a_receipt_and_the_trail_an_entry(program: Program, developer: User, group_admin: User) -> None:

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import AuditEvent, Notice, User
-from connectors.models import Connector, Grant, Handoff, HandoffClaimReplay, HandoffState, RefreshToken
+from connectors.models import Connector, Grant, Handoff, HandoffState, OneTimeSecret, RefreshToken
 from connectors.services import connectors, grants, handoffs, public_keys, refresh_tokens, reminders, token_exchange
 from connectors.services.handoffs import HandoffClaim
 from connectors.services.one_time_secrets import new_form_key
@@ -237,7 +237,7 @@ def test_one_claim_sent_many_times_at_once_opens_one_handoff(program: Program, g
     assert len({claimed.text for claimed in wins(results)}) == 1
     assert not refusals(results)
     assert Handoff.objects.waiting().count() == 1
-    assert HandoffClaimReplay.objects.count() == 1
+    assert OneTimeSecret.objects.count() == 1
 
 
 @pytest.mark.parametrize("end", [grants.regenerate, grants.revoke])

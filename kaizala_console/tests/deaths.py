@@ -17,7 +17,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import AuditEvent, Notice
-from connectors.models import AuthorizationCode, Grant, Handoff, HandoffClaimReplay, OneTimeSecret, RefreshToken
+from connectors.models import AuthorizationCode, Grant, Handoff, OneTimeSecret, RefreshToken
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MOST_STEPS = 250
@@ -30,7 +30,6 @@ MODELS: dict[Any, tuple[str, ...]] = {
     Notice: ("template", "user_id"),
     AuditEvent: ("tag", "subject_id"),
     OneTimeSecret: ("subject_id",),
-    HandoffClaimReplay: ("handoff_id",),
     AuthorizationCode: ("used_at", "refresh_token_id"),
 }
 State = dict[str, list[tuple[Any, ...]]]

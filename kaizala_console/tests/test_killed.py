@@ -18,7 +18,7 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, Notice, User
 from connectors import authentication
-from connectors.models import Grant, Handoff, HandoffClaimReplay, HandoffState, RefreshToken
+from connectors.models import Grant, Handoff, HandoffState, OneTimeSecret, RefreshToken
 from connectors.services import handoffs, refresh_tokens
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program, exchange, make_connector, make_program, make_secret
@@ -98,7 +98,7 @@ def test_a_claim_by_the_program(deaths: Deaths, program: Program) -> None:
     done = deaths.leave_all_or_nothing(REQUEST, **order)
     token = json.loads(answer_of(done))["refreshToken"]
     assert token == program.refresh_token
-    assert (HandoffClaimReplay.objects.count(), happened("handoff:token:claimed")) == (1, 1)
+    assert (OneTimeSecret.objects.count(), happened("handoff:token:claimed")) == (1, 1)
     assert Notice.objects.filter(template="connectors/handoff_claimed_by_program").count() == 2
     assert exchange(program, token).access_token
 
