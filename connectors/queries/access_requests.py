@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -110,3 +111,11 @@ def with_people(found: QuerySet[AccessRequest]) -> QuerySet[AccessRequest]:
     return found.select_related(
         "connector__owner", "connector__organisation", "grant__connector", "made_by", "decided_by"
     )
+
+
+def get_request_version(request_id: UUID) -> list[tuple[Any, ...]]:
+    """By what a developer sees that a request was answered, or ended."""
+    found = AccessRequest.objects.filter(pk=request_id).values_list(
+        "approved_at", "refused_at", "withdrawn_at", "expired_at", "expires_at", "permissions"
+    )
+    return [(*row[:4], row[4] <= clock.now(), row[5]) for row in found]

@@ -7,20 +7,28 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from accounts import queries as accounts_queries
 from accounts.models import Person, User, VerifiedPhone
 from connectors import policies
 from connectors.models import Connector, Grant, UserTokenRequest
 from connectors.queries import connectors
-from kaizala_console.lib import clock
+from connectors.queries import grants as grant_queries
+from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.pagination import Page, paginate
 
 
 def get_user_grant(connector: Connector, person: Person) -> Any:
     """The grant with which the connector acts for the person, as `with_line`; None when there is none in force."""
-    return connectors.with_line(
+    return grant_queries.with_line(
         Grant.objects.present().filter(connector=connector, target=f"person:{person.pk}")
     ).first()
+
+
+def get_held_person(user: User, person_id: str) -> Person | None:
+    """The person whom a form names, when the account holds their number."""
+    key = ids.parse_guid(person_id)
+    return next((phone.person for phone in accounts_queries.held_phones(user) if phone.person.pk == key), None)
 
 
 def get_acting_page(user: User, *, cursor: str | None = None, size: int = connectors.PAGE_SIZE) -> Page[Grant]:
@@ -28,13 +36,13 @@ def get_acting_page(user: User, *, cursor: str | None = None, size: int = connec
     held = VerifiedPhone.objects.active().filter(user=user).values("person_id")
     grants = Grant.objects.present().filter(Q(granted_by=user) | Q(person__in=held), kind=Grant.Kind.USER)
     return paginate(
-        connectors.with_line(grants.select_related("connector__owner")), ("-granted_at", "-id"), cursor, size
+        grant_queries.with_line(grants.select_related("connector__owner")), ("-granted_at", "-id"), cursor, size
     )
 
 
 def get_own_user_grant(user: User, grant_id: UUID) -> Grant:
     """A user token's grant that the account may end, ended or not. Raises NotFound."""
-    grant = connectors.with_line(Grant.objects.filter(pk=grant_id, kind=Grant.Kind.USER)).first()
+    grant = grant_queries.with_line(Grant.objects.filter(pk=grant_id, kind=Grant.Kind.USER)).first()
     if grant is None or not policies.can_administer(user, grant):
         raise NotFound
     return grant

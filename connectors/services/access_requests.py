@@ -279,14 +279,8 @@ def _require_new(connector: Connector, target: str, now: dt.datetime) -> None:
 def tidy_reason(reason: str) -> str:
     """The reason as it is kept. Raises RuleBroken when it is too long."""
     tidy = connectors.check_printable(reason, keep="\n").strip()
-    if len(tidy) > LONGEST_REASON:
-        raise RuleBroken(
-            _("The reason is too long: %(count)d characters, at most %(most)d.")
-            % {"count": len(tidy), "most": LONGEST_REASON},
-            code="reason_too_long",
-            field="reason",
-        )
-    return tidy
+    too_long = _("The reason is too long: %(count)d characters, at most %(most)d.")
+    return connectors.check_length(tidy, LONGEST_REASON, too_long, field="reason")
 
 
 # ----------------------------------------------------------------------------------------------------

@@ -313,26 +313,21 @@ def check_name(name: str, *, missing: str) -> str:
     tidy = " ".join(check_printable(name).split())
     if not tidy:
         raise RuleBroken(missing, code="name_missing", field="name")
-    if len(tidy) > LONGEST_NAME:
-        raise RuleBroken(
-            _("The name is too long: %(count)d characters, at most %(most)d.")
-            % {"count": len(tidy), "most": LONGEST_NAME},
-            code="name_too_long",
-            field="name",
-        )
-    return tidy
+    too_long = _("The name is too long: %(count)d characters, at most %(most)d.")
+    return check_length(tidy, LONGEST_NAME, too_long, field="name")
+
+
+def check_length(text: str, most: int, too_long: str, *, field: str) -> str:
+    """The text. Raises RuleBroken, with the words of `too_long`, when it has more than so many characters."""
+    if len(text) > most:
+        raise RuleBroken(too_long % {"count": len(text), "most": most}, code=f"{field}_too_long", field=field)
+    return text
 
 
 def _check_description(description: str) -> str:
     tidy = check_printable(description, keep="\n").strip()
-    if len(tidy) > LONGEST_DESCRIPTION:
-        raise RuleBroken(
-            _("The description is too long: %(count)d characters, at most %(most)d.")
-            % {"count": len(tidy), "most": LONGEST_DESCRIPTION},
-            code="description_too_long",
-            field="description",
-        )
-    return tidy
+    too_long = _("The description is too long: %(count)d characters, at most %(most)d.")
+    return check_length(tidy, LONGEST_DESCRIPTION, too_long, field="description")
 
 
 def _check_home_page(home_page: str) -> str:

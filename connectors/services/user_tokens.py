@@ -101,12 +101,10 @@ def send_pin(*, connector_id: str, secret: str, number: str) -> None:
     for a wrong secret and when there is no such connector at work, RuleBroken for a number that cannot exist or takes
     no SMS, TooSoon, GatewayDown, and PermanentRedirect.
     """
-    if not secret and settings.PIN_WITHOUT_SECRET_PER_ADDRESS_PER_DAY:
-        connector = _get_connector(connector_id)
-    else:
-        connector = token_exchange.authenticate_client(connector_id=connector_id, secret=secret, at=clock.now())
-        if connector.suspended_at is not None:
-            raise WrongConnectorCredentials
+    is_optional = bool(settings.PIN_WITHOUT_SECRET_PER_ADDRESS_PER_DAY)
+    connector = _identify(connector_id, secret, is_optional=is_optional)
+    if connector.suspended_at is not None:
+        raise WrongConnectorCredentials
     token_exchange.require_here(connector, "v1/generatePin")
     e164 = _parse_number(number)
     program = _program(connector, with_secret=bool(secret))
@@ -123,10 +121,7 @@ def exchange_pin(*, connector_id: str, secret: str, number: str, pin: str, addre
     refusal = rate_limit.hit(Limit(f"pin-login:{address}", TRIES_A_MINUTE))
     if refusal is not None:
         raise TooSoon(_("Too many tries. Try again in a minute."), retry_after=refusal.retry_after)
-    if not secret and settings.PIN_LOGIN_WITHOUT_SECRET:
-        connector = _get_connector(connector_id)
-    else:
-        connector = token_exchange.authenticate_client(connector_id=connector_id, secret=secret, at=clock.now())
+    connector = _identify(connector_id, secret, is_optional=settings.PIN_LOGIN_WITHOUT_SECRET)
     token_exchange.require_here(connector, "v1/loginWithPinAndApplicationId")
     e164 = _parse_number(number)
     return pins.accept_login_pin(
@@ -253,8 +248,14 @@ def _renew(grant: Grant, user: User | None, shown: Collection[str], now: dt.date
     return grant
 
 
-def _get_connector(connector_id: str) -> Connector:
-    """A connector at work, by its id alone. Raises WrongConnectorCredentials."""
+@sensitive_variables("secret")
+def _identify(connector_id: str, secret: str, *, is_optional: bool) -> Connector:
+    """The connector that id and secret prove; where the secret is optional and missing, one at work by its id alone.
+
+    Raises WrongConnectorCredentials.
+    """
+    if secret or not is_optional:
+        return token_exchange.authenticate_client(connector_id=connector_id, secret=secret, at=clock.now())
     key = ids.parse_guid(connector_id)
     connector = key and Connector.objects.present().select_related("organisation", "owner").filter(pk=key).first()
     if not connector or connector.suspended_at is not None:

@@ -17,6 +17,7 @@ from django.test import Client
 from accounts.models import AuditEvent, Notice, User
 from connectors.models import Connector, Handoff, HandoffState, RefreshToken
 from connectors.queries import connectors as queries
+from connectors.queries import handoffs as handoff_queries
 from connectors.services import grants, handoffs
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in
@@ -317,15 +318,15 @@ def test_pages_go_both_ways_in_the_order_of_the_inbox(
         if not search or depot or connector is own[0]:
             made.append(handoff)
         let_in(others, group_admin, target_name="A depot")
-    page = queries.get_handoff_page(developer, search=search, size=2)
+    page = handoff_queries.get_handoff_page(developer, search=search, size=2)
     pages = [page.items]
     while page.next_cursor is not None:
-        page = queries.get_handoff_page(developer, search=search, cursor=page.next_cursor, size=2)
+        page = handoff_queries.get_handoff_page(developer, search=search, cursor=page.next_cursor, size=2)
         pages.append(page.items)
     newest_first = sorted(made, key=lambda row: (row.made_at, row.pk), reverse=True)
     assert [row.pk for items in pages for row in items] == [row.pk for row in newest_first]
     for items in reversed(pages[:-1]):
-        page = queries.get_handoff_page(developer, search=search, cursor=page.previous_cursor, size=2)
+        page = handoff_queries.get_handoff_page(developer, search=search, cursor=page.previous_cursor, size=2)
         assert page.items == items
 
 

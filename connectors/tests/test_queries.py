@@ -17,6 +17,8 @@ from accounts.audit import queries as audit_queries
 from accounts.models import User
 from connectors.models import Connector, Grant, Handoff
 from connectors.queries import connectors as queries
+from connectors.queries import grants as grant_queries
+from connectors.queries import handoffs as handoff_queries
 from connectors.services import access_requests, connectors, grants, handoffs, leak_reports, one_time_secrets
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in, make_connector
@@ -164,33 +166,35 @@ def test_one_connector_is_seen_within_its_organisation(
 def test_grants_in_force_and_ended_ones_are_apart(program: Program, group_admin: User) -> None:
     other = let_in(program.connector, group_admin, target_name="Drivers")
     grants.revoke(grant=program.grant, by=group_admin)
-    assert queries.get_grant_page(program.connector).items == [other.grant]
-    assert queries.get_grant_page(program.connector, ended=True).items == [program.grant]
-    assert queries.get_grant_page(program.connector, search="driv").items == [other.grant]
-    assert queries.get_grant_page(program.connector, search="night").items == []
+    assert grant_queries.get_grant_page(program.connector).items == [other.grant]
+    assert grant_queries.get_grant_page(program.connector, ended=True).items == [program.grant]
+    assert grant_queries.get_grant_page(program.connector, search="driv").items == [other.grant]
+    assert grant_queries.get_grant_page(program.connector, search="night").items == []
 
 
 def test_only_both_sides_of_a_handoff_see_it(
     program: Program, developer: User, group_admin: User, stranger: User, outsider: User
 ) -> None:
     for user in (developer, group_admin):
-        assert queries.get_handoff(user, program.handoff.pk) == program.handoff
+        assert handoff_queries.get_handoff(user, program.handoff.pk) == program.handoff
     for user in (stranger, outsider):
         with pytest.raises(NotFound):
-            queries.get_handoff(user, program.handoff.pk)
+            handoff_queries.get_handoff(user, program.handoff.pk)
     with pytest.raises(NotFound):
-        queries.get_handoff(developer, ids.new_id())
+        handoff_queries.get_handoff(developer, ids.new_id())
 
 
 def test_the_inbox_is_of_own_connectors(theirs: dict[str, Program], developer: User, group_admin: User) -> None:
     claimed = theirs["Beta"].handoff
     handoffs.claim(handoff=claimed, by=developer, idempotency_key=one_time_secrets.new_form_key(), address=None)
     waiting = [theirs[name].handoff for name in ("Shared", "Alpha")]
-    assert read_pages(lambda **page: queries.get_handoff_page(developer, **page)) == waiting
-    ended = {row.connector_id for row in queries.get_handoff_page(developer, waiting=False).items}
+    assert read_pages(lambda **page: handoff_queries.get_handoff_page(developer, **page)) == waiting
+    ended = {row.connector_id for row in handoff_queries.get_handoff_page(developer, waiting=False).items}
     assert ended == {theirs["Beta"].connector.pk}
-    assert list(queries.list_waiting_handoffs(developer)) == sorted(waiting, key=lambda row: (row.expires_at, row.pk))
-    assert queries.get_handoff_page(group_admin).items == []
+    assert list(handoff_queries.list_waiting_handoffs(developer)) == sorted(
+        waiting, key=lambda row: (row.expires_at, row.pk)
+    )
+    assert handoff_queries.get_handoff_page(group_admin).items == []
 
 
 def touch_connector(row: Any) -> None:
@@ -211,8 +215,8 @@ def touch_handoff(row: Any) -> None:
     ("read", "touch"),
     [
         (lambda connector: queries.get_connector_page(connector.owner, sort="ends"), touch_connector),
-        (queries.get_grant_page, touch_grant),
-        (lambda connector: queries.get_handoff_page(connector.owner), touch_handoff),
+        (grant_queries.get_grant_page, touch_grant),
+        (lambda connector: handoff_queries.get_handoff_page(connector.owner), touch_handoff),
     ],
     ids=["connectors", "grants", "handoffs"],
 )

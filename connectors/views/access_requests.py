@@ -118,7 +118,7 @@ def request_page(request: HttpRequest, connector_id: UUID, request_id: UUID) -> 
     """One request: its link to copy, and what became of it. An open page shows by itself that it was answered."""
     user = user_of(request)
     connector = connectors.get_own_connector(user, connector_id)
-    etag = live.etag(user.pk, connectors.get_request_version(request_id))
+    etag = live.etag(user.pk, access_requests.get_request_version(request_id))
     if unchanged := live.unchanged(request, etag):
         return unchanged
     asked = access_requests.get_own_request(user, connector, request_id)

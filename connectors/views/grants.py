@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET
 from accounts.views.decorators import signed_in, user_of
 from connectors.models import Grant
 from connectors.permissions import list_scope_labels
-from connectors.queries import connectors
+from connectors.queries import grants as grant_queries
 from connectors.queries import usage as usage_queries
 from connectors.views import handoffs, links, usage
 from kaizala_console.lib import clock
@@ -26,7 +26,7 @@ def grants(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     connector, context = links.get_own(user_of(request), connector_id, "groups")
     ended = request.GET.get("show") == "ended"
     search = request.GET.get("q", "").strip()[:120]
-    page = connectors.get_grant_page(connector, ended=ended, search=search, cursor=request.GET.get("cursor"))
+    page = grant_queries.get_grant_page(connector, ended=ended, search=search, cursor=request.GET.get("cursor"))
     sparks = usage_queries.get_daily_grant_calls(page.items)
     context |= {
         "rows": [{**get_row(grant), "spark": usage.find_spark(sparks, grant)} for grant in page.items],
@@ -39,7 +39,7 @@ def grants(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 
 def get_row(grant: Any) -> dict[str, Any]:
-    """What a line about a grant says. Expects what `queries.connectors.with_line` adds."""
+    """What a line about a grant says. Expects what `queries.grants.with_line` adds."""
     token = grant.live_tokens[0] if grant.live_tokens else None
     handoff = grant.handoffs_newest_first[0] if grant.handoffs_newest_first else None
     handoff_state = handoff and handoffs.get_current_state(handoff).value

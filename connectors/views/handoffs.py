@@ -27,6 +27,7 @@ from connectors import policies
 from connectors.models import Handoff, HandoffState
 from connectors.permissions import describe_scopes, list_scope_labels
 from connectors.queries import connectors
+from connectors.queries import handoffs as handoff_queries
 from connectors.services import handoffs
 from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.views import links, one_time_secrets
@@ -55,7 +56,7 @@ def inbox(request: HttpRequest, *, asked_of: Callable[[HttpRequest, User], list[
     user = user_of(request)
     search = request.GET.get("q", "").strip()[:120]
     earlier = request.GET.get("show") == "earlier"
-    page = connectors.get_handoff_page(user, search=search, waiting=not earlier, cursor=request.GET.get("cursor"))
+    page = handoff_queries.get_handoff_page(user, search=search, waiting=not earlier, cursor=request.GET.get("cursor"))
     asked = [] if earlier or search else asked_of(request, user)
     etag = live.etag(
         user.pk,
@@ -77,7 +78,7 @@ def inbox(request: HttpRequest, *, asked_of: Callable[[HttpRequest, User], list[
             {
                 "label": _("Waiting"),
                 "url": links.url_with(request, show=None, cursor=None),
-                "count": bounded.count(connectors.list_waiting_handoffs(user)),
+                "count": bounded.count(handoff_queries.list_waiting_handoffs(user)),
                 "current": not earlier,
             },
             {
@@ -111,7 +112,7 @@ def claim(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     if request.method != "POST":
         return redirect("connectors:handoff", handoff_id)
     user = user_of(request)
-    found = connectors.get_own_handoff(user, handoff_id)
+    found = handoff_queries.get_own_handoff(user, handoff_id)
     idempotency_key = get_idempotency_key(request.POST)
     one_time_secrets.require_reauthentication_once(request, idempotency_key)
     address = request_context.current().client_address or None
@@ -127,7 +128,7 @@ def claim(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
 def refuse(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """GET tells what would happen, POST does it."""
     user = user_of(request)
-    found = connectors.get_own_handoff(user, handoff_id)
+    found = handoff_queries.get_own_handoff(user, handoff_id)
     if request.method == "POST":
         with flash_refusals(request):
             handoffs.refuse(handoff=found, by=user)
@@ -145,7 +146,7 @@ def refuse(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
 def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """GET tells what would happen, POST does it; for both sides. Twice is once: the same new handoff."""
     user = user_of(request)
-    found = connectors.get_handoff(user, handoff_id)
+    found = handoff_queries.get_handoff(user, handoff_id)
     if request.method == "POST":
         with flash_refusals(request):
             found = handoffs.reissue(handoff=found, by=user)
@@ -166,7 +167,7 @@ def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
 
 def _page(request: HttpRequest, user: User, handoff_id: UUID, *, problem: str = "", status: int = 200) -> HttpResponse:
     etag = get_etag(user, handoff_id)  # before the rest is read: what changes later is new to this page
-    found = connectors.get_handoff(user, handoff_id)
+    found = handoff_queries.get_handoff(user, handoff_id)
     can_claim = policies.is_owner(user, found.connector)
     key_replaced = _is_key_replaced(found)
     card = _card(found)
@@ -242,7 +243,7 @@ def get_current_state(handoff: Handoff) -> HandoffState:
 
 def get_etag(user: User, handoff_id: UUID) -> str:
     """The ETag of a page that shows this handoff's line, for `user`."""
-    return live.etag(user.pk, connectors.get_handoff_version(handoff_id))
+    return live.etag(user.pk, handoff_queries.get_handoff_version(handoff_id))
 
 
 def get_line_context(line: list[Step], path: str, etag: str) -> dict[str, Any]:
@@ -254,7 +255,7 @@ def get_line_context(line: list[Step], path: str, etag: str) -> dict[str, Any]:
 def get_handoff_line(user: User, handoff_id: UUID) -> dict[str, Any]:
     """Return the line of a handoff that `user` may see, for a page that is about something else."""
     etag = get_etag(user, handoff_id)
-    line = list_steps(connectors.get_handoff(user, handoff_id))
+    line = list_steps(handoff_queries.get_handoff(user, handoff_id))
     return {"steps": line, **get_line_context(line, reverse("connectors:handoff", args=[handoff_id]), etag)}
 
 

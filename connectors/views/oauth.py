@@ -31,7 +31,6 @@ from oauthlib.oauth2.rfc6749.errors import (
 )
 
 from accounts import queries as accounts_queries
-from accounts.models import Person, User
 from accounts.views.decorators import reauthentication_required, require_reauthentication, user_of, with_phone
 from connectors import policies
 from connectors.permissions import describe_scopes
@@ -39,7 +38,7 @@ from connectors.queries import connectors, user_tokens
 from connectors.services import oauth
 from connectors.services.oauth import AuthorizationRequest
 from connectors.views import links
-from kaizala_console.lib import clock, ids, phone_numbers
+from kaizala_console.lib import clock, phone_numbers
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 SESSION_KEY: Final = "oauth"
@@ -104,7 +103,7 @@ def consent(request: HttpRequest, consent_id: str) -> HttpResponse:
             return _page(request, asked)
         if request.POST.get("decision") != "allow":
             return _back(oauth.decline(asked))
-        person = _chosen_person(request, user)
+        person = user_tokens.get_held_person(user, request.POST.get("person", ""))
         if person is None:
             return _page(request, asked, problem=_("Choose a number."), status=400)
         require_reauthentication(request)
@@ -138,12 +137,6 @@ def _page(request: HttpRequest, asked: AuthorizationRequest, *, problem: str = "
     # Browsers hold form-action against the redirect that answers the form, too.
     wider = csp_update({"form-action": [_source(asked.redirect_url)]})
     return cast(HttpResponse, wider(lambda _request: response)(request))
-
-
-def _chosen_person(request: HttpRequest, user: User) -> Person | None:
-    key = ids.parse_guid(request.POST.get("person", ""))
-    held = [phone.person for phone in accounts_queries.held_phones(user)]
-    return next((person for person in held if person.pk == key), None)
 
 
 def _refused(request: HttpRequest, refused: OAuth2Error) -> HttpResponse:

@@ -28,6 +28,7 @@ from django.views.decorators.http import require_POST
 from accounts.views.decorators import require_reauthentication, signed_in, user_of
 from connectors.models import Connector, ConnectorSecret, Handoff
 from connectors.queries import connectors
+from connectors.queries import handoffs as handoff_queries
 from connectors.services import one_time_secrets, secrets
 from connectors.views import handoffs
 
@@ -315,7 +316,7 @@ secret_download, secret_done = make_buttons(
     lambda user, connector_id, secret_id: describe_secret(connectors.get_own_secret(user, connector_id, secret_id))
 )
 handoff_download, handoff_done = make_buttons(
-    lambda user, handoff_id: describe_handoff(connectors.get_own_handoff(user, handoff_id))
+    lambda user, handoff_id: describe_handoff(handoff_queries.get_own_handoff(user, handoff_id))
 )
 
 

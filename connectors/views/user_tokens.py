@@ -45,7 +45,7 @@ def user_token(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     user = user_of(request)
     connector = connectors.get_connector(user, connector_id)
     if request.method == "POST":
-        person = _chosen(request, user)
+        person = user_token_queries.get_held_person(user, request.POST.get("person", ""))
         if person is None:
             return _page(request, user, connector, _("Choose a number."), status=400)
         require_reauthentication(request)
@@ -118,12 +118,6 @@ def _number_row(connector: Connector, person: Person, user: User) -> dict[str, A
         "may_generate": grant is None or (asks_a_second and grant.confirmed_by_id is None),
         "request": waiting,
     }
-
-
-def _chosen(request: HttpRequest, user: User) -> Person | None:
-    key = ids.parse_guid(request.POST.get("person", ""))
-    held = (phone.person for phone in accounts_queries.held_phones(user))
-    return next((person for person in held if person.pk == key), None)
 
 
 # The second admin ----------------------------------------------------------------------------------------------------

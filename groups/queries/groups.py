@@ -18,7 +18,7 @@ from accounts.models.person import name_expression
 from accounts.queries import name_people
 from connectors.authentication import AccessContext
 from connectors.models import Connector, Grant, RefreshToken
-from connectors.queries.connectors import with_line
+from connectors.queries.grants import with_line
 from groups import access
 from groups.models import (
     Group,

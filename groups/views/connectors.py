@@ -27,7 +27,7 @@ from connectors.permissions import (
     sort_permissions,
     to_form_value,
 )
-from connectors.queries import connectors as connector_queries
+from connectors.queries import handoffs as handoff_queries
 from connectors.queries import usage as usage_queries
 from connectors.services.grants import AlreadyGranted
 from connectors.views import handoffs, usage
@@ -74,7 +74,7 @@ def connectors(request: HttpRequest, group_id: UUID) -> HttpResponse:
 
 def _get_etag(user: User, group: Group, asked: list[AccessRequest]) -> str:
     return live.etag(
-        user.pk, [request.pk for request in asked], connector_queries.get_target_version(access.get_target(group))
+        user.pk, [request.pk for request in asked], handoff_queries.get_target_version(access.get_target(group))
     )
 
 

@@ -30,7 +30,7 @@ from accounts.views.decorators import (
 from connectors import policies
 from connectors.models import Grant, Handoff, HandoffState, RefreshToken
 from connectors.permissions import describe_permissions
-from connectors.queries import connectors as connector_queries
+from connectors.queries import handoffs as handoff_queries
 from connectors.services import grants, handoffs
 from connectors.services import grants as rights
 from connectors.services import one_time_secrets as one_time_secret_service
@@ -104,7 +104,7 @@ def grant(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
 
 
 def _get_etag(user: User, grant_id: UUID) -> str:
-    return live.etag(user.pk, connector_queries.get_grant_version(grant_id))
+    return live.etag(user.pk, handoff_queries.get_grant_version(grant_id))
 
 
 @sensitive_post_parameters("idempotency_key")

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import AuditEvent, User
 from connectors.models import AccessRequest, Grant, Handoff
-from connectors.queries import access_requests, connectors
+from connectors.queries import access_requests, connectors, handoffs
 from groups import access
 from groups.models import Group
 from groups.queries import directory, groups
@@ -55,7 +55,7 @@ def _in_connectors(user: User, event: AuditEvent) -> Iterator[Link]:
             pass
     if key is not None and event.subject_kind == Handoff.__name__.lower():
         try:
-            connectors.get_handoff(user, key)
+            handoffs.get_handoff(user, key)
             yield Link(_("Open the handoff"), reverse("connectors:handoff", args=[key]))
         except NotFound:
             pass

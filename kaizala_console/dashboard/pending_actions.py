@@ -22,7 +22,7 @@ from django.utils.translation import ngettext
 
 from accounts.models import User
 from connectors.models import AccessRequest
-from connectors.queries import connectors, user_tokens
+from connectors.queries import connectors, handoffs, user_tokens
 from groups.queries import access_requests
 from kaizala_console.lib import clock, moments
 from kaizala_console.lib.bounded import BoundedCount
@@ -125,7 +125,7 @@ def _select_counts(*, user: Any, organisation: Any, now: Any, soon: Any, is_admi
     asker: Any = SimpleNamespace(pk=user, organisation_id=organisation, is_organisation_admin=is_admin)
     counted: list[QuerySet[Any]] = [
         access_requests.list_requests_to_answer(asker, at=now),
-        connectors.list_waiting_handoffs(asker, at=now),
+        handoffs.list_waiting_handoffs(asker, at=now),
         connectors.list_open_leak_reports(connectors.filter_own(asker)),
         connectors.list_ending_tokens(asker, at=now, until=soon),
     ]
@@ -146,7 +146,7 @@ _OF_ADMIN: Final = Prepared(partial(_select_counts, is_admin=True), **_ASKED)
 
 def _handoffs_to_claim(user: User) -> Iterator[PendingAction]:
     """One for all handoffs that wait: it leads to the one, or to the inbox."""
-    found = connectors.list_waiting_handoffs(user).select_related(None).select_related("connector", "grant")
+    found = handoffs.list_waiting_handoffs(user).select_related(None).select_related("connector", "grant")
     waiting = list(found.only("expires_at", "connector__name", "grant__target_name")[:MOST])
     if not waiting:
         return

@@ -1,6 +1,6 @@
 """Pages that follow along: htmx asks for a part again every few seconds, with the ETag of what it shows.
 
-    etag = live.etag(user.pk, connectors.get_handoff_version(handoff_id))
+    etag = live.etag(user.pk, handoffs.get_handoff_version(handoff_id))
     if unchanged := live.unchanged(request, etag):
         return unchanged
     context = {..., **live.follow(here, etag)}
