@@ -116,10 +116,12 @@ def log_start(signal: Any, **kwargs: Any) -> None:
     logger.info("console.started", part=part, version=settings.VERSION)
 
 
-@signals.worker_init.connect
-@signals.after_setup_logger.connect  # of beat, before it opens its schedule
-def log_crashes_in_one_line(**kwargs: Any) -> None:
-    """What ends the process is logged like everything else, as one line of JSON, and not line by line."""
+@signals.setup_logging.connect
+def keep_the_log_as_it_is(**kwargs: Any) -> None:
+    """Celery leaves the log to Django's settings: one line of JSON for each event, at LOG_LEVEL.
+
+    What ends the process is logged like everything else, and not line by line.
+    """
     sys.excepthook = _log_crash
 
 

@@ -85,7 +85,6 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a worker that is killed may lose what it has prefetched from a folder
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False  # a traceback would become a log line for each of its lines
 CELERY_TIMEZONE = "UTC"
 CELERY_TASK_ROUTES = {  # each queue has workers of its own (celery.QUEUES); all other tasks go to "celery"

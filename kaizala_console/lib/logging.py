@@ -131,6 +131,8 @@ def logging_config(*, json: bool, level: str = "INFO") -> dict[str, Any]:
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
             "django.security.DisallowedHost": {"filters": ["one_line"]},
+            # At INFO it writes three lines for each task.
+            "celery": {"level": "WARNING"},
             # At DEBUG it writes codes and refresh tokens.
             "oauthlib": {"level": "INFO"},
             # At INFO it writes nine lines for each message.

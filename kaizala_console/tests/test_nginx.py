@@ -126,9 +126,8 @@ def test_requests_of_old_programs_arrive(port: int) -> None:
     assert set(old_stacks.not_understood(port)) == {"the same length twice", "a very long token"}
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/.refused"])
-def test_what_is_not_for_those_outside_is_not_there(port: int, path: str) -> None:
-    answer = said_to(port, request(f"GET {path}"))
+def test_what_is_not_for_those_outside_is_not_there(port: int) -> None:
+    answer = said_to(port, request("GET /.refused"))
     assert answer.startswith("HTTP/1.1 404 ")
     assert json.loads(answer.partition("\r\n\r\n")[2])["errorCode"] == "NotFound"
 

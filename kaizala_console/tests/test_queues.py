@@ -15,9 +15,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import structlog
+from celery import signals
+from django.conf import settings
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from kombu.connection import Connection
@@ -96,12 +100,25 @@ def test_tasks_that_hang_are_ended_and_the_worker_goes_on(
 @pytest.mark.once
 def test_a_beat_that_cannot_start_says_so_in_lines_of_json(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "CONSOLE_DATA_DIR": str(tmp_path), **PRODUCTION}
-    command = [sys.executable, "-m", "celery", "-A", "kaizala_console", "beat", "--pidfile="]
+    command = [sys.executable, "-m", "celery", "--quiet", "-A", "kaizala_console", "beat", "--pidfile="]
     schedule = ["--schedule", str(tmp_path / "nowhere" / "schedule")]
     beaten = subprocess.run([*command, *schedule], env=environment, check=False, capture_output=True, text=True)
     assert beaten.returncode != 0
     lines = [json.loads(line) for line in beaten.stderr.splitlines()]
     assert "FileNotFoundError" in lines[-1]["exception"]
+    assert beaten.stdout == ""
+
+
+def test_worker_and_beat_log_their_version_and_a_worker_is_seen_at_once(scheduler: Any) -> None:
+    with structlog.testing.capture_logs() as lines:
+        for signal in (signals.worker_init, signals.beat_init):
+            signal.send(sender=None)
+    found = [(line["event"], line["part"], line["version"]) for line in lines]
+    assert found == [("console.started", part, settings.VERSION) for part in ("worker", "beat")]
+    assert celery.get_worker_heartbeat("mail") is None
+    queues = SimpleNamespace(consume_from=["mail"])
+    celery.note_worker(sender=SimpleNamespace(app=SimpleNamespace(amqp=SimpleNamespace(queues=queues))))
+    assert celery.get_worker_heartbeat("mail")
 
 
 def test_mails_sms_webhooks_and_the_rest_have_queues_of_their_own() -> None:

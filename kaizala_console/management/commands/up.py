@@ -63,13 +63,13 @@ def programs() -> list[ManagedProgram]:
     return [
         ManagedProgram("web", (sys.executable, str(settings.BASE_DIR / "manage.py"), "serve")),
         *workers(celery),
-        python_program("beat", f"{celery} beat --pidfile= --loglevel WARNING"),
+        python_program("beat", f"{celery} beat --pidfile="),
     ]
 
 
 def workers(celery: str) -> list[ManagedProgram]:
     """A worker for each queue, so that none waits for another; in a sandbox, which sends little, one for all."""
-    options = "--pool prefork --loglevel WARNING --without-gossip --without-mingle --without-heartbeat"
+    options = "--pool prefork --without-gossip --without-mingle --without-heartbeat"
     if settings.SANDBOX:
         line = f"{celery} worker --queues {','.join(QUEUES)} --concurrency 3 {options}"
         return [python_program("worker", line)]
