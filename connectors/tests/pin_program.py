@@ -35,9 +35,13 @@ class PinProgram:
         }
         return self.post(LOGIN, {name: value for name, value in body.items() if value is not None})
 
-    def token(self, number: str) -> str:
+    def sign_in(self, number: str) -> Any:
+        """Asks for a PIN, and types it."""
         assert self.ask(number).status_code == 200
-        answer = self.login(number)
+        return self.login(number)
+
+    def token(self, number: str) -> str:
+        answer = self.sign_in(number)
         assert answer.status_code == 200, answer.content
         token: str = answer.json()["refreshToken"]
         return token

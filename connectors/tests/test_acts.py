@@ -14,13 +14,32 @@ from accounts.audit.events import EventType
 from accounts.models import User
 from accounts.services import credential_hold
 from accounts.tests.pages import words
-from connectors.models import Connector
-from connectors.services import access_requests, bots, connectors, grants, handoffs, public_keys, secrets, user_tokens
+from connectors.models import Connector, LeakReport
+from connectors.permissions import Permission
+from connectors.services import (
+    access_requests,
+    bots,
+    connectors,
+    grants,
+    handoffs,
+    leak_reports,
+    oauth,
+    owners,
+    permissions,
+    public_keys,
+    secrets,
+    token_cache,
+    user_tokens,
+)
 from connectors.services.one_time_secrets import new_form_key
-from connectors.tests.factories import Program, let_in, make_connector, person_of
+from connectors.tests.factories import Program, let_in, make_connector, make_secret, person_of
 from connectors.tests.keys import p256, registered, x25519
+from connectors.tests.logos import put as put_logo
+from connectors.tests.webhook_history import happened, quiet
+from connectors.webhooks import management
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import NotFound, RuleBroken
+from kaizala_console.lib.tests.picture_files import png
 from kaizala_console.tests.at_each import at_each
 
 pytestmark = pytest.mark.django_db
@@ -37,6 +56,7 @@ class Rights:
         self.grant, self.handoff = program.grant, program.handoff
         owner, admin = self.connector.owner, program.grant.granted_by
         assert admin is not None
+        self.colleague = admin.email
         self.other, self.suspended = make_connector(owner), make_connector(owner)
         connectors.suspend(connector=self.suspended, by=owner)
         self.suspended_grant = let_in(self.connector, admin).grant
@@ -45,6 +65,16 @@ class Rights:
         self.key = registered(self.connector, x25519())
         self.bot = bots.create(connector=self.connector, name="Rota", picture_url="", by=owner)
         self.request = ask(self.connector, owner)
+        leak_reports.report(text=make_secret(self.other)[1], address="192.0.2.9")
+        self.report = LeakReport.objects.get()
+        token_cache.enable(grant=self.grant, by=owner, secret=program.secret, refresh_token=program.refresh_token)
+        put_logo(self.connector)
+        for row in (self.connector, self.grant):
+            row.permissions = row.permissions | {Permission.OUTGOING_WEBHOOKS}
+            row.save(update_fields=["permissions"])
+        self.webhook = quiet(self.grant)
+        self.paused_webhook = quiet(self.grant, inactive_because="paused", inactive_at=clock.now())
+        self.failed = happened(self.webhook, state="failed", tries=6)
 
 
 def ask(connector: Connector, by: User) -> Any:
@@ -80,6 +110,29 @@ OF_OWNERS: dict[str, Act] = {
     "delete a bot": lambda to, by: bots.remove(connector=to.connector, bot_id=to.bot.pk, by=by),
     "ask for access": lambda to, by: ask(to.connector, by),
     "withdraw a request": lambda to, by: access_requests.withdraw(request=to.request, by=by),
+    "change permissions": lambda to, by: permissions.change(connector=to.connector, permissions=PERMISSIONS, by=by),
+    "require PKCE": lambda to, by: oauth.require_pkce(connector=to.connector, required=True, by=by),
+    "add a co-owner": lambda to, by: owners.add(connector=to.connector, email=to.colleague, by=by),
+    "hand it on": lambda to, by: owners.transfer(connector=to.connector, email=to.colleague, stay=True, by=by),
+    "put a logo": lambda to, by: put_logo(to.connector, by=by, content=png(shade=9)),
+    "remove a logo": lambda to, by: connectors.remove_logo(connector=to.connector, by=by),
+    "end a secret": lambda to, by: secrets.move_end(
+        secret=to.secret, ends_at=clock.now() + dt.timedelta(days=5), by=by
+    ),
+    "revoke what leaked": lambda to, by: leak_reports.revoke(report=to.report, by=by),
+    "restore what leaked": lambda to, by: leak_reports.restore(report=to.report, by=by),
+    "keep a token ready": lambda to, by: token_cache.enable(
+        grant=to.grant, by=by, secret=to.program.secret, refresh_token=to.program.refresh_token
+    ),
+    "keep no token ready": lambda to, by: token_cache.disable(grant=to.grant, by=by),
+    "pause a webhook": lambda to, by: management.pause(webhook=to.webhook, by=by),
+    "resume a webhook": lambda to, by: management.resume(webhook=to.paused_webhook, by=by),
+    "delete a webhook": lambda to, by: management.delete(webhook=to.webhook, by=by),
+    "redeliver": lambda to, by: management.redeliver(delivery=to.failed, by=by),
+    "redeliver what failed": lambda to, by: management.redeliver_failed(webhook=to.webhook, by=by),
+    "replay": lambda to, by: management.replay(webhook=to.webhook, since=to.failed.created_at, by=by),
+    "show a signing secret": lambda to, by: management.show_secret(webhook=to.webhook, by=by),
+    "regenerate a signing secret": lambda to, by: management.rotate_secret(webhook=to.webhook, by=by),
 }
 OF_ADMINS: dict[str, Act] = {
     "reveal": lambda to, by: handoffs.reveal(handoff=to.handoff, by=by, idempotency_key=new_form_key()),
@@ -107,17 +160,18 @@ OF_ANYBODY: dict[str, Act] = {
 }
 OF_OTHERS = {**OF_OWNERS, **OF_ADMINS, **OF_BOTH}
 ACTS = {**OF_OTHERS, **OF_ANYBODY}
-OF_OPERATORS = {"deactivate", "suspend", "resume", "delete", "revoke a secret"} | {
+OF_OPERATORS = {"deactivate", "suspend", "resume", "delete", "revoke a secret", "remove a logo"} | {
     *("suspend access", "resume access", "remove access")
 }
 # Makes, shows or revives a credential.
 HELD = {"send sign-ins elsewhere", "resume", "add a secret", "register a key", "claim", *OF_ANYBODY} | {
-    *("reveal", "regenerate", "resume access", "reissue")
+    *("reveal", "regenerate", "resume access", "reissue", "restore what leaked", "add a co-owner", "hand it on"),
+    *("show a signing secret", "regenerate a signing secret"),
 }
 
 
 @pytest.fixture
-def rights(program: Program) -> Rights:
+def rights(program: Program, roles: dict[str, str]) -> Rights:
     return Rights(program)
 
 

@@ -65,20 +65,6 @@ def test_the_same_again_is_nothing(connector: Connector, developer: User) -> Non
     assert len(changes()) == 2
 
 
-@pytest.mark.parametrize("who", ["stranger", "organisation_admin", "outsider", "operator"])
-def test_nobody_else_but_operators_removes_it(connector: Connector, who: str, request: pytest.FixtureRequest) -> None:
-    user = request.getfixturevalue(who)
-    put(connector)
-    with pytest.raises(NotFound):
-        put(connector, by=user, content=files.png(shade=9))
-    if who == "operator":
-        connectors.remove_logo(connector=connector, by=user)
-    else:
-        with pytest.raises(NotFound):
-            connectors.remove_logo(connector=connector, by=user)
-    assert ConnectorLogo.objects.exists() is (who != "operator")
-
-
 @pytest.mark.parametrize(
     ("content", "name", "content_type", "says"),
     [

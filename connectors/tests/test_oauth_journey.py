@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -18,34 +16,17 @@ from accounts import sandbox
 from accounts.models import Organisation, User
 from accounts.tests.factories import make_user
 from connectors.models import Connector
-from connectors.tests.factories import make_connector, person_of
-from kaizala_console.lib import clock
+from connectors.tests.factories import make_connector
+from connectors.tests.receiver import Receiver
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 
 
-class _Program(BaseHTTPRequestHandler):
-    """The program's page that people are sent back to."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(b"<title>Shift Planner</title><h1>Welcome back</h1>")
-
-    def log_message(self, *_arguments: Any) -> None:
-        """Says nothing."""
-
-
 @pytest.fixture
-def callback() -> Iterator[str]:
+def callback(receiver: Receiver) -> str:
     """The redirect URL of a program at an origin of its own."""
-    # With threads: a browser opens connections in stock, and whoever serves one after the other waits for the first.
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Program)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/callback"
-    server.shutdown()
-    server.server_close()
+    receiver.echo = "<title>Shift Planner</title><h1>Welcome back</h1>"
+    return receiver.url("/callback")
 
 
 def opened(browser: Browser, live_server: Any, browser_of: Callable[..., Any], user: User, *, scripts: bool) -> Page:
@@ -111,31 +92,3 @@ def test_a_person_signs_in_proves_a_number_allows_and_comes_back(
     page.wait_for_url(f"{callback}?code=**")
     assert blocked == []
     context.close()
-
-
-def test_a_person_who_proves_a_number_after_allowing_comes_back(
-    browser: Browser,
-    live_server: Any,
-    browser_of: Callable[..., Any],
-    connector: Connector,
-    member: User,
-    callback: str,
-    phones: Any,
-    settings: Settings,
-) -> None:
-    """The form waits on a page of the console's: its policy must let the answer to it lead to the program."""
-    settings.COOL_OFF_HOURS = settings.PIN_COOLDOWN_SECONDS = 0
-    Connector.objects.update(redirect_urls=[callback])
-    page = opened(browser, live_server, browser_of, member, scripts=True)
-    page.goto(f"/api/oauth/authorize?{urlencode({'client_id': str(connector.pk), 'redirect_uri': callback})}")
-    number = person_of(member).number
-    member.verified_phones.update(released_at=clock.now(), is_primary=False)
-    page.get_by_role("button", name="Allow", exact=True).click()
-    page.get_by_label("Number", exact=True).fill(number)
-    page.get_by_role("button", name="Generate PIN").click()
-    expect(page.get_by_role("button", name="Verify")).to_be_visible()
-    page.get_by_role("textbox").last.fill(phones.pin(number))
-    page.get_by_role("button", name="Verify").click()
-    page.get_by_role("button", name="Allow", exact=True).click()
-    page.wait_for_url(f"{callback}?code=**")
-    page.context.close()

@@ -149,8 +149,7 @@ def test_a_deactivated_connector_gets_no_new_people_but_those_it_has(
     connectors.deactivate(connector=pin_program.connector, by=developer)
     travel(minutes=5)
     pin_program.token(number_of(member))
-    pin_program.ask(number_of(stranger))
-    refused(pin_program.login(number_of(stranger)), 400, "InvalidParameters")
+    refused(pin_program.sign_in(number_of(stranger)), 400, "InvalidParameters")
     assert Grant.objects.count() == 1
 
 
@@ -158,8 +157,7 @@ def test_suspended_access_does_not_come_back_by_a_pin(pin_program: PinProgram, m
     token = pin_program.token(number_of(member))
     grants.suspend(grant=Grant.objects.get(), by=member)
     travel(minutes=5)
-    pin_program.ask(number_of(member))
-    refused(pin_program.login(number_of(member)), 403, "Unauthorized")
+    refused(pin_program.sign_in(number_of(member)), 403, "Unauthorized")
     assert "suspended" in refused(pin_program.exchange(token), 401, "InvalidToken")
 
 
@@ -174,8 +172,7 @@ def test_ended_access_begins_anew(pin_program: PinProgram, member: User, travel:
 def test_closed_accounts_and_outsiders_let_nobody_act(pin_program: PinProgram, member: User, outsider: User) -> None:
     User.objects.filter(pk=member.pk).update(is_active=False)
     for user in (member, outsider):
-        pin_program.ask(number_of(user))
-        refused(pin_program.login(number_of(user)), 403, "Unauthorized")
+        refused(pin_program.sign_in(number_of(user)), 403, "Unauthorized")
     assert not Grant.objects.exists()
 
 
@@ -200,8 +197,7 @@ def test_an_organisation_that_has_moved_sends_its_programs_on(pin_program: PinPr
 def test_who_has_just_come_by_a_number_is_let_wait(pin_program: PinProgram, member: User, travel: Travel) -> None:
     now = travel()
     User.objects.filter(pk=member.pk).update(credentials_locked_until=now + dt.timedelta(hours=1))
-    pin_program.ask(number_of(member))
-    refused(pin_program.login(number_of(member)), 400, "InvalidParameters")
+    refused(pin_program.sign_in(number_of(member)), 400, "InvalidParameters")
     assert not Grant.objects.exists()
     travel(hours=1, seconds=1)
     pin_program.token(number_of(member))
@@ -212,8 +208,7 @@ def test_a_number_that_was_given_back_waits_for_a_day(pin_program: PinProgram, m
     travel()
     numbers.release(phone=member.verified_phones.get(), by=member)
     travel(hours=23, minutes=59)
-    pin_program.ask(number)
-    answer = pin_program.login(number)
+    answer = pin_program.sign_in(number)
     refused(answer, 400, "InvalidParameters")
     assert "was given back by an account" in answer.json()["message"]
     assert not Grant.objects.exists()

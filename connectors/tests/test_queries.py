@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -15,11 +16,12 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.audit import queries as audit_queries
 from accounts.models import User
-from connectors.models import Connector, Grant, Handoff
+from connectors.models import Connector, Grant, Handoff, RefreshToken
 from connectors.queries import connectors as queries
 from connectors.queries import grants as grant_queries
 from connectors.queries import handoffs as handoff_queries
-from connectors.services import access_requests, connectors, grants, handoffs, leak_reports, one_time_secrets
+from connectors.queries import usage as usage_queries
+from connectors.services import access_requests, connectors, grants, handoffs, leak_reports, one_time_secrets, usage
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in, make_connector
 from connectors.tests.test_tokens import exchange
@@ -33,9 +35,11 @@ from kaizala_console.dashboard.pending_actions import (
     count_waiting,
     list_pending_actions,
 )
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib import bounded, clock, ids
+from kaizala_console.lib.bounded import Bounded
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.pagination import BadCursor
+from kaizala_console.tests import plans
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 Travel = Callable[..., dt.datetime]
@@ -53,12 +57,12 @@ def handoffs_of(user: User) -> list[PendingAction]:
 def theirs(developer: User, stranger: User, group_admin: User, outsider: User) -> dict[str, Program]:
     """Two of the developer, one that is shared with them, one that is not; and one that was deleted."""
     made = {
-        name: factories.make_program(factories.make_connector(owner, name), group_admin)
+        name: factories.make_program(make_connector(owner, name), group_admin)
         for name, owner in (("Beta", developer), ("Alpha", developer), ("Shared", stranger), ("Other", stranger))
     }
     made["Shared"].connector.co_owners.add(developer)
-    factories.make_connector(outsider, "Elsewhere")
-    gone = factories.make_connector(developer, "Gone")
+    make_connector(outsider, "Elsewhere")
+    gone = make_connector(developer, "Gone")
     let_in(gone, group_admin)
     connectors.delete(connector=gone, by=developer)
     return made
@@ -342,3 +346,87 @@ def test_steps_are_one_query(
         let_in(make_connector(developer, f"Connector {number}"), group_admin)
     with django_assert_num_queries(1):
         developer_path(developer)
+
+
+# Very many grants: right, and in as many rows read as a page can say (ADR 0064) --------------------------------------
+
+
+def shown(user: User) -> dict[str, Any]:
+    """When each connector was used last, as its list says."""
+    rows: list[Any] = queries.get_connector_page(user).items
+    return {row.name: row.used_at for row in rows}
+
+
+def test_it_was_used_when_any_token_was(program: Program, developer: User, group_admin: User, travel: Travel) -> None:
+    second = factories.make_program(program.connector, group_admin)
+    other = factories.make_program(make_connector(developer, "Other"), group_admin)
+    last: dict[str, Any] = {program.connector.name: None, "Other": None}
+    for used in (program, second, other, program, second, second):
+        travel(minutes=7)
+        exchange(used)
+        usage.flush()
+        last[used.connector.name] = clock.now()
+        assert shown(developer) == last
+    grants.revoke(grant=second.grant, by=group_admin)
+    assert shown(developer) == last
+
+
+def test_every_token_knows_its_connector(program: Program, group_admin: User, travel: Travel, settings: Any) -> None:
+    travel(days=settings.REFRESH_TOKEN_DAYS - 9)
+    exchange(program)
+    assert RefreshToken.objects.filter(predecessor__isnull=False).exists()
+    grants.regenerate(grant=program.grant, by=group_admin)
+    assert RefreshToken.objects.count() == 3
+    assert not RefreshToken.objects.exclude(connector_id=F("grant__connector_id")).exists()
+
+
+@pytest.fixture
+def large(program: Program, monkeypatch: pytest.MonkeyPatch, compiled_anew: None, group_admin: User) -> Program:
+    """A connector with more grants than are counted: with five, where three are."""
+    monkeypatch.setattr(bounded, "MOST", 3)
+    for _number in range(4):
+        let_in(program.connector, group_admin)
+    return program
+
+
+def test_more_than_a_page_says_are_not_counted(large: Program, developer: User) -> None:
+    listed: Any = queries.get_connector_page(developer).items[0]
+    counts, stops = queries.count_tabs(large.connector), queries.count_stopping(large.connector)
+    told = (listed.group_count, counts.grants, stops.groups, stops.live_tokens, stops.waiting_handoffs)
+    assert told == (4,) * 5
+    assert all(isinstance(count, Bounded) and count.is_more for count in told)
+
+
+def test_as_many_as_a_page_says_are_told_exactly(large: Program, group_admin: User) -> None:
+    for grant in Grant.objects.present()[:2]:
+        grants.revoke(grant=grant, by=group_admin)
+    grant_count = queries.count_tabs(large.connector).grants
+    assert (grant_count, grant_count.is_more) == (3, False)
+
+
+def test_the_next_end_is_of_a_live_token(program: Program, developer: User, group_admin: User, travel: Travel) -> None:
+    first = let_in(program.connector, group_admin, ends_at=clock.now() + dt.timedelta(days=3))
+    let_in(program.connector, group_admin, ends_at=clock.now() + dt.timedelta(days=9))
+
+    def told() -> Any:
+        own: Any = queries.get_own_connector(developer, program.connector.pk)
+        return own.ends_at
+
+    assert told() == RefreshToken.objects.get(grant=first.grant).expires_at
+    travel(days=4)
+    assert told() > clock.now()
+    assert [token.expires_at for token in queries.list_ending_tokens(developer)][:1] in ([], [told()])
+    assert [ending.ends_at for ending in usage_queries.list_ending_credentials(program.connector)] == [told()]
+
+
+def test_what_is_counted_is_read_by_an_index_that_has_nothing_else(connector: Connector) -> None:
+    """Whatever the database expects of a table: so the hundred-thousandth grant of somebody else costs nothing."""
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL reads a table that is nearly empty as a whole")
+    with CaptureQueriesContext(connection) as found:
+        queries.count_tabs(connector)
+        queries.count_stopping(connector)
+    steps = plans.steps_of(query["sql"] for query in found.captured_queries)
+    assert not [step for step in steps if step.startswith("SCAN") and "subquery" not in step and "counted" not in step]
+    assert [step for step in steps if "one_grant_a_connector_and_target" in step]
+    assert [step for step in steps if "refresh_token_of_connector" in step]

@@ -79,15 +79,6 @@ def test_a_new_pepper_leaves_a_successor_as_it_is(program: Program, travel: Trav
     assert exchange(program, successor).access_token
 
 
-def test_regenerating_ends_the_successor_too(program: Program, group_admin: User, travel: Travel) -> None:
-    travel(days=330)
-    successor = exchange(program).successor
-    grants.regenerate(grant=program.grant, by=group_admin)
-    for token in (program.refresh_token, successor):
-        with pytest.raises(RefreshTokenRefused, match="superseded"):
-            exchange(program, token)
-
-
 def test_a_grant_that_ends_has_no_successor(connector: Connector, group_admin: User, travel: Travel) -> None:
     program = factories.make_program(connector, group_admin, ends_at=clock.now() + dt.timedelta(days=100))
     travel(days=99)
@@ -140,15 +131,6 @@ def waiting() -> Handoff:
 
 def claimed(handoff: Handoff, by: User) -> str:
     return handoffs.claim(handoff=handoff, by=by, idempotency_key=new_form_key(), address=None)
-
-
-def test_the_worker_hands_over_what_the_token_service_gives(old_program: Program, developer: User) -> None:
-    rotate_tokens()
-    handed_over = claimed(waiting(), developer)
-    assert handed_over == exchange(old_program).successor
-    assert exchange(old_program, handed_over).access_token
-    assert exchange(old_program).access_token
-    assert RefreshToken.objects.count() == 2
 
 
 def test_before_ninety_percent_nothing_is_made(program: Program, developer: User, travel: Travel) -> None:
@@ -206,9 +188,7 @@ def test_a_handoff_that_still_waits_comes_first(program: Program, travel: Travel
 
 
 @pytest.mark.parametrize("end", ["suspend", "revoke", "suspend_connector", "delete_connector", "its year"])
-def test_what_is_over_has_none(
-    old_program: Program, developer: User, group_admin: User, travel: Travel, end: str
-) -> None:
+def test_what_is_over_has_none(old_program: Program, group_admin: User, travel: Travel, end: str) -> None:
     grant, connector = old_program.grant, old_program.connector
     match end:
         case "suspend":
@@ -216,9 +196,9 @@ def test_what_is_over_has_none(
         case "revoke":
             grants.revoke(grant=grant, by=group_admin)
         case "suspend_connector":
-            connectors.suspend(connector=connector, by=developer)
+            connectors.suspend(connector=connector, by=connector.owner)
         case "delete_connector":
-            connectors.delete(connector=connector, by=developer)
+            connectors.delete(connector=connector, by=connector.owner)
         case "its year":
             travel(days=36)
             assert not refresh_tokens.rotate(token_id=RefreshToken.objects.get().pk)
@@ -236,7 +216,7 @@ def test_what_was_reported_as_leaked_is_not_handed_over(old_program: Program, wh
 
 
 def test_unopened_it_is_issued_again_as_it_is(old_program: Program, developer: User, travel: Travel) -> None:
-    refresh_tokens.rotate_due()
+    rotate_tokens()
     successor = exchange(old_program).successor
     first = waiting()
     travel(days=8)
@@ -261,10 +241,13 @@ def test_once_opened_and_lost_a_new_one_is_made_and_all_before_it_end(old_progra
     assert exchange(old_program, new).access_token
 
 
-def test_regenerating_withdraws_the_successor_that_waits(old_program: Program, group_admin: User) -> None:
+def test_regenerating_ends_the_successor_too_and_withdraws_it(old_program: Program, group_admin: User) -> None:
     refresh_tokens.rotate_due()
-    before = waiting()
+    before, successor = waiting(), exchange(old_program).successor
     after = grants.regenerate(grant=old_program.grant, by=group_admin)
+    for token in (old_program.refresh_token, successor):
+        with pytest.raises(RefreshTokenRefused, match="superseded"):
+            exchange(old_program, token)
     before.refresh_from_db()
     assert (before.state, before.sealed) == ("withdrawn", None)
     assert waiting() == after
@@ -288,11 +271,9 @@ def test_without_its_pepper_nothing_is_handed_over_and_the_others_have_their_tur
     assert refresh_tokens.rotate_due() == 1
 
 
-def test_one_failure_keeps_no_other(
-    old_program: Program, connector: Connector, developer: User, group_admin: User
-) -> None:
+def test_one_failure_keeps_no_other(old_program: Program, connector: Connector, group_admin: User) -> None:
     other = factories.make_program(connector, group_admin)
-    claimed(other.handoff, developer)
+    claimed(other.handoff, connector.owner)
     RefreshToken.objects.update(
         issued_at=clock.now() - dt.timedelta(days=330), expires_at=clock.now() + dt.timedelta(days=35)
     )
@@ -318,31 +299,13 @@ def test_nothing_due_costs_one_query(program: Program, developer: User, django_a
         assert refresh_tokens.rotate_due() == 0
 
 
-def claimed_by_program(program: Program) -> str:
-    return handoffs.claim_by_program(
-        connector_id=str(program.connector.pk), secret=program.secret, handoff_id=None, retry_key="", address=None
-    ).text
-
-
-def test_pressed_again_after_the_claim_it_ends_nothing(program: Program, developer: User, travel: Travel) -> None:
-    """The answer to the first press was lost, and the program was quick."""
-    handoffs.refuse(handoff=program.handoff, by=developer)
-    travel(minutes=1)
-    new = handoffs.reissue(handoff=program.handoff, by=developer)
-    taken = claimed_by_program(program)
-    travel(minutes=1)
-    assert handoffs.reissue(handoff=program.handoff, by=developer) == new
-    assert exchange(program, taken).access_token
-    assert Handoff.objects.count() == 2
-
-
 def test_a_page_left_open_leads_to_the_one_that_was_opened_meanwhile(
     program: Program, developer: User, travel: Travel, browser_of: Callable[..., Client]
 ) -> None:
     handoffs.refuse(handoff=program.handoff, by=developer)
     travel(minutes=1)
     new = handoffs.reissue(handoff=program.handoff, by=developer)
-    taken = claimed_by_program(program)
+    taken = claimed(new, developer)
     browser = browser_of(developer)
     answer = browser.post(reverse("connectors:handoff_reissue", args=[program.handoff.pk]), follow=True)
     assert answer.redirect_chain[-1][0] == reverse("connectors:handoff", args=[new.pk])
@@ -350,7 +313,8 @@ def test_a_page_left_open_leads_to_the_one_that_was_opened_meanwhile(
     assert "A newer token was already claimed. This is it." in page
     assert "Regenerated: claim the new token here." not in page
     assert reverse("connectors:handoff_reissue", args=[new.pk]) in page, "from there it can be"
-    assert exchange(program, taken).access_token
+    assert exchange(program, taken).access_token, "the token that was claimed goes on"
+    assert Handoff.objects.count() == 2
 
 
 # "Regenerate", when the worker or the other side came between the page and the button -----------------------------

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from django.db import DatabaseError
 from django.test import Client
 
 from accounts.models import AuditEvent, User
@@ -19,7 +17,7 @@ from connectors.tests.factories import Program
 from connectors.tests.html_forms import form_to, text_of
 from kaizala_console.api.errors import WrongConnectorCredentials
 from kaizala_console.lib import clock
-from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
+from kaizala_console.lib.errors import Conflict, RuleBroken
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 Travel = Callable[..., dt.datetime]
@@ -34,8 +32,8 @@ def proves(connector: Connector, token: str) -> bool:
 
 
 def test_a_third_secret_is_refused(connector: Connector, developer: User) -> None:
-    secrets.add(connector=connector, by=developer)
-    secrets.add(connector=connector, by=developer)
+    for _number in range(2):
+        secrets.add(connector=connector, by=developer)
     with pytest.raises(RuleBroken) as caught:
         secrets.add(connector=connector, by=developer)
     assert caught.value.code == "two_secrets"
@@ -60,17 +58,10 @@ def test_revoking_one_makes_room_for_another_in_its_slot(connector: Connector, d
     assert old[21:] not in str(list(events.values()))
 
 
-def test_the_same_form_sent_again_gets_the_same_secret(connector: Connector, developer: User) -> None:
-    idempotency_key = one_time_secrets.new_form_key()
-    first = secrets.add(connector=connector, by=developer, idempotency_key=idempotency_key)
-    assert secrets.add(connector=connector, by=developer, idempotency_key=idempotency_key) == first
-    assert ConnectorSecret.objects.count() == 1
-
-
 def test_a_secret_that_is_shown_again_is_an_event(connector: Connector, developer: User) -> None:
     idempotency_key = one_time_secrets.new_form_key()
-    _secret, token = secrets.add(connector=connector, by=developer, idempotency_key=idempotency_key)
-    secrets.add(connector=connector, by=developer, idempotency_key=idempotency_key)
+    secret, token = secrets.add(connector=connector, by=developer, idempotency_key=idempotency_key)
+    assert secrets.add(connector=connector, by=developer, idempotency_key=idempotency_key) == (secret, token)
     other_key = one_time_secrets.new_form_key()
     for _ in range(2):
         connectors.create(
@@ -90,46 +81,6 @@ def test_a_form_of_another_connector_gets_nothing(connector: Connector, develope
         secrets.add(connector=other, by=developer, idempotency_key=idempotency_key)
     assert caught.value.code == "form_used"
     assert not other.secrets.exists()
-
-
-def test_strangers_neither_add_nor_revoke_nor_move_the_end(
-    connector: Connector, stranger: User, group_admin: User, outsider: User, everything: Callable[[], Any]
-) -> None:
-    secret, _token = factories.make_secret(connector)
-    before = everything()
-    for user in (stranger, group_admin, outsider):
-        with pytest.raises(NotFound):
-            secrets.add(connector=connector, by=user)
-        with pytest.raises(NotFound):
-            secrets.revoke(secret=secret, by=user)
-        with pytest.raises(NotFound):
-            secrets.move_end(secret=secret, ends_at=None, by=user)
-    assert everything() == before
-
-
-def test_an_operator_revokes_but_does_not_add(connector: Connector, operator: User) -> None:
-    secret, token = factories.make_secret(connector)
-    with pytest.raises(NotFound):
-        secrets.add(connector=connector, by=operator)
-    with pytest.raises(NotFound):
-        secrets.move_end(secret=secret, ends_at=None, by=operator)
-    secrets.revoke(secret=secret, by=operator)
-    assert not proves(connector, token)
-
-
-def test_without_an_audit_row_nothing_happens(
-    program: Program, developer: User, no_audit: Callable[[], None], everything: Callable[[], Any]
-) -> None:
-    before = everything()
-    no_audit()
-    with pytest.raises(DatabaseError):
-        secrets.add(connector=program.connector, by=developer, idempotency_key=one_time_secrets.new_form_key())
-    with pytest.raises(DatabaseError):
-        secrets.revoke(secret=program.connector.secrets.get(), by=developer)
-    ends_at = clock.now() + dt.timedelta(days=9)
-    with pytest.raises(DatabaseError):
-        secrets.move_end(secret=program.connector.secrets.get(), ends_at=ends_at, by=developer)
-    assert everything() == before
 
 
 def test_a_secret_ends_at_its_end_date(connector: Connector, developer: User, travel: Travel) -> None:

@@ -17,12 +17,13 @@ from connectors.tests.factories import Program, exchange, make_connector, make_p
 from kaizala_console.lib import rate_limit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
+Travel = Callable[..., dt.datetime]
 GROUPS = "/v1/groups"
 PROFILE = "/v1/users/me"  # what these connectors have no permission for
 
 
 @pytest.fixture
-def limits(settings: Any, travel: Callable[..., dt.datetime], patient_counters: None) -> Any:
+def limits(settings: Any, travel: Travel, patient_counters: None) -> Any:
     """Three calls a minute for a connector, five for an organisation."""
     settings.THROTTLE_CONNECTOR_PER_MINUTE, settings.THROTTLE_TENANT_PER_MINUTE = 3, 5
     travel()
@@ -67,9 +68,7 @@ def assert_throttled(response: Any, says: str) -> None:
 # Calls -----------------------------------------------------------------------------------------------------------
 
 
-def test_one_call_too_many_is_told_when_to_return_and_then_works(
-    limits: Any, program: Program, travel: Callable[..., dt.datetime]
-) -> None:
+def test_one_call_too_many_is_told_when_to_return_and_then_works(limits: Any, program: Program, travel: Travel) -> None:
     token = exchange(program).access_token
     assert statuses(token, 3) == [200, 200, 200]
     response = call(token)

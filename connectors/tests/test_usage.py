@@ -122,15 +122,6 @@ def test_a_wrong_secret_is_no_use_of_the_right_one(program: Program) -> None:
     assert ConnectorSecret.objects.get().last_used_at is None
 
 
-def test_the_hot_path_writes_nothing(program: Program, django_assert_num_queries: Any) -> None:
-    exchange(program)
-    token = exchange(program).access_token
-    with django_assert_num_queries(2):
-        exchange(program)
-    with django_assert_num_queries(1):
-        call(token)
-
-
 def test_many_counts_are_written_in_few_statements(program: Program, django_assert_max_num_queries: Any) -> None:
     for n in range(40):
         usage.count(program.grant.pk, f"GET v1/thing{n}", status=200, at=clock.now())
@@ -246,16 +237,6 @@ def test_without_a_permission_the_calls_that_were_answered_would_have_failed(pro
     lost = usage_queries.count_lost_by_endpoint(program.connector, [Permission.GROUP_MEMBER_LIST, Permission.MEDIA])
     assert lost == [EndpointLost(SPELLED, Permission.GROUP_MEMBER_LIST, 0, 0, 7)]
     assert usage_queries.count_lost_by_endpoint(program.connector, []) == []
-
-
-def test_what_was_really_called_is_what_the_preview_counts(program: Program) -> None:
-    headers = program.headers()
-    token = Client().get("/v1/accessToken", headers=headers).json()["accessToken"]
-    for _ in range(3):
-        assert Client().get("/v1/groups", headers={"accessToken": token}).status_code == 200
-    usage.flush()
-    lost = usage_queries.count_lost_by_endpoint(program.connector, [Permission.GROUP_INFORMATION])
-    assert [(row.endpoint, row.calls) for row in lost] == [("GET /v1/groups", 3)]
 
 
 def test_the_sums_of_a_connector_are_those_of_its_grants(program: Program, developer: User, group_admin: User) -> None:

@@ -26,6 +26,7 @@ from connectors.views import usage as views_usage
 from kaizala_console.lib import clock
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("travel")]
+Travel = Callable[..., dt.datetime]
 
 # No hour ends between the calls and the look at the hours.
 Browser = Callable[..., Client]
@@ -119,9 +120,6 @@ def test_what_ends_within_a_month_is_named(program: Program) -> None:
     assert [(row.target, row.ends_at) for row in ends] == [(program.grant.target_name, token), ("", secret)]
 
 
-# Drawing --------------------------------------------------------------------------------------------------------------
-
-
 # Pages ----------------------------------------------------------------------------------------------------------------
 
 
@@ -130,7 +128,7 @@ def test_owners_see_the_chart_its_numbers_and_what_ends(program: Program, owner:
     called(program, times=3, ago=dt.timedelta())
     called(program, "GET v1/groups", times=2, status=429, ago=3 * DAY)
     RefreshToken.objects.update(expires_at=clock.now() + 5 * DAY, issued_at=clock.now() - DAY)
-    page = owner.get(of(program.connector))
+    page = owner.get(of(program.connector), {"period": "nonsense"})
     text = text_of(page)
     assert "Over a limit 2 40.0 %" in text
     assert f"{SPELLED} 3 0 0 0" in text
@@ -139,13 +137,6 @@ def test_owners_see_the_chart_its_numbers_and_what_ends(program: Program, owner:
     assert "This connector 0 of 100 calls All connectors of the organisation no limit" in text
     assert f"Refresh token for “{program.grant.target_name}”" in text
     assert re.search(r'role="img" aria-label="Calls by the day\. Total: 5 calls', page.content.decode())
-
-
-@pytest.mark.parametrize(("period", "words"), [("48h", "by the hour"), ("90d", "by the day"), ("x", "by the day")])
-def test_the_period_stands_in_the_address(program: Program, owner: Client, period: str, words: str) -> None:
-    called(program)
-    page = owner.get(of(program.connector), {"period": period})
-    assert words in text_of(page)
 
 
 def test_the_file_has_one_line_for_each_day_group_and_endpoint(program: Program, owner: Client) -> None:
@@ -168,7 +159,7 @@ def test_admins_of_the_organisation_see_all_of_its_connectors_and_how_much_room_
     organisation_admin: User,
     browser_of: Browser,
     settings: Any,
-    travel: Callable[..., dt.datetime],
+    travel: Travel,
 ) -> None:
     settings.THROTTLE_TENANT_PER_MINUTE = 5
     travel()
@@ -189,7 +180,6 @@ def test_nobody_else_sees_the_organisations_use(
     program: Program, path: str, who: str, request: pytest.FixtureRequest, browser_of: Browser
 ) -> None:
     called(program)
-    assert Client().get(path)["Location"].startswith("/accounts/login/?next=")
     answer: Any = browser_of(request.getfixturevalue(who)).get(path)
     if who != "outsider":  # who is an admin, of another organisation
         assert answer.status_code == 403
@@ -308,11 +298,7 @@ def test_what_is_not_kept_or_was_not_there_is_not_compared(old: Connector, progr
         (3, UsageBefore(), "3 calls, none in the previous 7 days."),
         (0, UsageBefore(UsageSums(9)), "0 calls, 9 in the previous 7 days."),
         (7, UsageBefore(is_kept=False), "7 calls. Data for the previous 7 days is no longer stored."),
-        (
-            7,
-            UsageBefore(is_new=True),
-            "7 calls. No data for the previous 7 days.",
-        ),
+        (7, UsageBefore(is_new=True), "7 calls. No data for the previous 7 days."),
     ],
 )
 def test_the_comparison_is_said_in_words(calls: int, before: UsageBefore, says: str) -> None:

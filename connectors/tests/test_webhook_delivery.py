@@ -27,6 +27,7 @@ from connectors.tests.webhook_cast import (
     happen,
     make_webhook,
     states,
+    tell,
     texts,
     time_passes,
     until_next_try,
@@ -87,8 +88,7 @@ def test_the_documented_check_takes_a_delivery_and_refuses_a_forged_one(
     webhook: Webhook, receiver: Receiver, group_id: UUID, developer: User, is_genuine: Callable[..., bool]
 ) -> None:
     secret = management.show_secret(webhook=webhook, by=developer)
-    happen(group_id, "Rain ☔")
-    delivery.deliver_due()
+    tell(group_id, "Rain ☔")
     _path, headers, body = receiver.arrived[0]
     assert is_genuine(headers, body, secret, CALLBACK_TOKEN)
     assert not is_genuine(headers, body + b" ", secret, CALLBACK_TOKEN)
@@ -99,8 +99,7 @@ def test_the_documented_check_takes_a_delivery_and_refuses_a_forged_one(
 
 def test_a_webhook_without_a_token_sends_no_such_header(webhook: Webhook, receiver: Receiver, group_id: UUID) -> None:
     Webhook.objects.update(sealed_token=None)
-    happen(group_id, "Rain")
-    delivery.deliver_due()
+    tell(group_id, "Rain")
     assert "kz-callback-token" not in receiver.arrived[0][1]
 
 
@@ -131,8 +130,7 @@ def test_a_new_signing_secret_and_token_replace_those_whose_key_is_lost(
     settings.ENCRYPTION_KEYS = [b"n" * 32]
     management.rotate_secret(webhook=webhook, by=developer)
     Webhook.objects.update(sealed_token=signing.seal_token(webhook.pk, "a new one"))
-    happen(group_id, "Rain")
-    delivery.deliver_due()
+    tell(group_id, "Rain")
     _path, headers, _body = receiver.arrived[0]
     assert headers["kz-callback-token"] == "a new one"
     assert len(headers["webhook-signature"].split()) == 1
@@ -143,8 +141,7 @@ def test_a_new_signing_secret_and_token_replace_those_whose_key_is_lost(
 
 def test_order_is_kept_and_waits_for_what_failed(webhook: Webhook, receiver: Receiver, group_id: UUID) -> None:
     receiver.broken = {"/take"}
-    happen(group_id, *"abc")
-    delivery.deliver_due()
+    tell(group_id, *"abc")
     delivery.deliver_due()
     assert texts(receiver) == ["a"]
     receiver.broken = set()
@@ -158,8 +155,7 @@ def test_order_is_kept_and_waits_for_what_failed(webhook: Webhook, receiver: Rec
 def test_one_action_does_not_wait_for_another(webhook: Webhook, receiver: Receiver, group_id: UUID) -> None:
     receiver.broken = {"/take"}
     happen(group_id, "a1", "a2", action_id=ids.new_id())
-    happen(group_id, "b1", "b2", action_id=ids.new_id())
-    delivery.deliver_due()
+    tell(group_id, "b1", "b2", action_id=ids.new_id())
     assert sorted(texts(receiver)) == ["a1", "b1"]
 
 
@@ -243,8 +239,7 @@ def test_while_suspended_nothing_is_told(webhook: Webhook, receiver: Receiver, g
     happen(group_id, "before")
     model = type(getattr(webhook, who))
     model.objects.update(suspended_at=clock.now())
-    happen(group_id, "meanwhile")
-    delivery.deliver_due()
+    tell(group_id, "meanwhile")
     assert receiver.arrived == []
     model.objects.update(suspended_at=None)
     time_passes()
@@ -260,8 +255,7 @@ def test_what_is_for_some_people_is_told_to_admins_and_to_these_alone(
     happen(group_id, "not for you", only_for=frozenset({ids.new_id()}))
     happen(group_id, "for you", only_for=frozenset({grant_of(webhook).person_id}))
     roles[str(group_id)] = "Admin"
-    happen(group_id, "for admins", only_for=frozenset())
-    delivery.deliver_due()
+    tell(group_id, "for admins", only_for=frozenset())
     assert texts(receiver) == ["for you", "for admins"]
 
 
@@ -273,8 +267,7 @@ def test_a_package_is_told_of_in_the_groups_within_reach_alone(
     roles[str(elsewhere)] = ""
     happen(elsewhere, "theirs", kind=WebhookEventType.ACTION_CREATED, package_id="com.shift")
     happen(group_id, "ours", kind=WebhookEventType.ACTION_CREATED, package_id="com.shift")
-    happen(group_id, "another", kind=WebhookEventType.ACTION_CREATED, package_id="com.other")
-    delivery.deliver_due()
+    tell(group_id, "another", kind=WebhookEventType.ACTION_CREATED, package_id="com.other")
     assert texts(receiver) == ["ours"]
     webhook.refresh_from_db()
     assert webhook.is_active
@@ -399,8 +392,7 @@ def test_an_address_that_leads_inside_by_now_is_not_called(
     answers = lambda host, *rest, **more: real("10.0.0.9" if host == "hooks.example" else host, *rest, **more)  # noqa: E731
     monkeypatch.setattr(socket, "getaddrinfo", answers)
     webhook = make_webhook(told_program.grant, url, group_id)
-    happen(group_id, "a")
-    delivery.deliver_due()
+    tell(group_id, "a")
     assert WebhookAttempt.objects.get().problem == "refused"
     assert states(webhook) == ["waiting"]
 
@@ -411,8 +403,7 @@ def test_silent_hosts_are_left_alone(
     settings.WEBHOOK_SECONDS = PATIENCE
     for _ in range(12):
         make_webhook(told_program.grant, receiver.url("/hang"), group_id)
-    happen(group_id, "a")
-    delivery.deliver_due()
+    tell(group_id, "a")
     # Four at once: the fifth failure is among the second four.
     assert len(receiver.arrived) == 8
     for row in WebhookDelivery.objects.filter(tries=0):
@@ -427,8 +418,7 @@ def test_a_connector_has_a_quarter(
     receiver.slow_seconds = 0.4  # all four are there at the same time on a busy machine, too
     for _ in range(8):
         make_webhook(told_program.grant, receiver.url("/slow"), group_id)
-    happen(group_id, "a")
-    delivery.deliver_due()
+    tell(group_id, "a")
     assert (len(receiver.arrived), receiver.most_under_way) == (8, 4)
 
 

@@ -17,7 +17,7 @@ from connectors import token_format
 from connectors.models import Webhook, WebhookAttempt, WebhookDelivery
 from connectors.tests.factories import Program
 from connectors.tests.receiver import Receiver
-from connectors.tests.webhook_cast import CALLBACK_TOKEN, happen, make_webhook, states, texts, time_passes
+from connectors.tests.webhook_cast import CALLBACK_TOKEN, happen, make_webhook, states, tell, texts, time_passes
 from connectors.webhooks import delivery, management, schedule
 from connectors.webhooks.delivery import KeptResponse
 from kaizala_console.lib import clock, ids
@@ -105,8 +105,7 @@ def test_only_headers_that_help_are_kept_bounded_and_harmless() -> None:
 
 def test_every_try_keeps_what_was_answered_to_it(talkative: Webhook, receiver: Receiver, group_id: UUID) -> None:
     receiver.says = (422, b'{"error": "no such shift"}', {"Content-Type": "application/json", "Set-Cookie": "a=b"})
-    happen(group_id, "a")
-    delivery.deliver_due()
+    tell(group_id, "a")
     receiver.says = (200, b"", {})
     time_passes()
     delivery.deliver_due()
@@ -121,8 +120,7 @@ def test_every_try_keeps_what_was_answered_to_it(talkative: Webhook, receiver: R
 
 def test_a_receiver_that_echoes_leaves_no_token(told_program: Program, receiver: Receiver, group_id: UUID) -> None:
     make_webhook(told_program.grant, receiver.url("/echo"), group_id)
-    happen(group_id, "a")
-    delivery.deliver_due()
+    tell(group_id, "a")
     attempt = WebhookAttempt.objects.get()
     assert attempt.answer_text == "kz-callback-token: …"
     assert CALLBACK_TOKEN not in str(vars(attempt))
@@ -203,8 +201,7 @@ def test_a_receiver_that_asks_to_wait_is_left_alone_as_long_and_what_waits_loses
 ) -> None:
     now = travel()
     asks_to_wait(receiver, 3600, 429)
-    happen(group_id, "a", action_id=ids.new_id())
-    delivery.deliver_due()
+    tell(group_id, "a", action_id=ids.new_id())
     assert HOUR <= next_attempt() - now <= dt.timedelta(minutes=64)
     for text in ("b", "c"):
         happen(group_id, text, action_id=ids.new_id())
@@ -222,16 +219,14 @@ def test_others_on_the_host_do_not_wait(
     talkative: Webhook, webhook: Webhook, receiver: Receiver, group_id: UUID
 ) -> None:
     asks_to_wait(receiver, 3600)
-    happen(group_id, "a", "b")
-    delivery.deliver_due()
+    tell(group_id, "a", "b")
     assert texts(receiver) == ["a", "b"]
 
 
 def test_a_sooner_wish_changes_nothing(talkative: Webhook, receiver: Receiver, group_id: UUID, travel: Travel) -> None:
     now = travel()
     asks_to_wait(receiver, 5)
-    happen(group_id, "a")
-    delivery.deliver_due()
+    tell(group_id, "a")
     assert next_attempt() - now >= schedule.FIRST * (1 - schedule.SPREAD)
 
 
@@ -261,8 +256,7 @@ def test_the_last_chance_is_taken(talkative: Webhook, receiver: Receiver, group_
 def test_who_sends_again_by_hand_does_not_wait(
     talkative: Webhook, receiver: Receiver, group_id: UUID, developer: User, how: str
 ) -> None:
-    happen(group_id, "a")
-    delivery.deliver_due()
+    tell(group_id, "a")
     Webhook.objects.update(backoff_until=clock.now() + 5 * HOUR)
     row = WebhookDelivery.objects.select_related("webhook").get()
     if how == "redelivered":

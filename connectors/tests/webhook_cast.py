@@ -11,7 +11,7 @@ from django.db import transaction
 
 from connectors.models import Connector, Grant, Webhook, WebhookDelivery
 from connectors.tests.receiver import Receiver
-from connectors.webhooks import publish, signing, subscriptions
+from connectors.webhooks import delivery, publish, signing, subscriptions
 from connectors.webhooks.events import Event, HandoffEvent, WebhookEventType
 from kaizala_console.lib import clock, ids
 
@@ -68,6 +68,12 @@ def happen(
     """So many messages are posted in the group."""
     with transaction.atomic():
         publish.publish(*(Event(type=kind, group_id=group_id, data={"text": text}, **fields) for text in texts))
+
+
+def tell(group_id: UUID, *texts: str, **fields: Any) -> int:
+    """So many messages are posted in the group, and a worker delivers what is due; the number of tries."""
+    happen(group_id, *texts, **fields)
+    return delivery.deliver_due()
 
 
 def states(webhook: Webhook) -> list[str]:
