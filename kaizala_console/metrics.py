@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,9 +69,15 @@ class MetricsMiddleware:
 
 def count_request(route: str, method: str, status: int, seconds: float) -> None:
     """Count one answer of this process."""
-    REQUESTS.labels(route, method if method in _METHODS else "other", str(status)).inc()
-    SECONDS.labels(route).observe(seconds)
+    requests, duration = _series(route, method if method in _METHODS else "other", status)
+    requests.inc()
+    duration.observe(seconds)
     _snapshots.add("snapshot", None)
+
+
+@cache
+def _series(route: str, method: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(route, method, str(status)), SECONDS.labels(route)
 
 
 def _get_route(request: HttpRequest) -> str:

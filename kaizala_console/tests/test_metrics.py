@@ -244,6 +244,14 @@ def test_only_operators_see_the_queues(
     assert "/operators/" in answer.headers["Location"]
 
 
+def test_the_operators_pages_name_the_version(
+    operator: User, browser_of: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(operators), "has_permission", lambda site, request: True)
+    page = browser_of(operator).get("/operators/").content.decode()
+    assert f"Kaizala Console {production_settings.VERSION}</p>" in page
+
+
 @pytest.mark.journey
 @pytest.mark.capability
 def test_operators_see_what_waits(

@@ -183,7 +183,7 @@ def test_what_has_begun_is_answered_before_the_end(tmp_path: Path) -> None:
 
 
 def test_a_web_process_that_dies_is_replaced_and_none_outlives_the_main_one(tmp_path: Path) -> None:
-    with serving(tmp_path / "data") as server:
+    with serving(tmp_path / "data", METRICS_PORT=str(free_port())) as server:
         (worker,) = children_of(server.process.pid)
         os.kill(worker, signal.SIGKILL)
         assert eventually(lambda: children_of(server.process.pid) not in ([], [worker]), seconds=20)
