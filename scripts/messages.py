@@ -51,7 +51,7 @@ def texts() -> Catalog:
             text = message if isinstance(message, str) else tuple(part for part in message if part)
             catalog.add(text, locations=[(name, 1)], auto_comments=comments, context=context)
     for text in _texts_of_the_api():
-        catalog.add(text, locations=[("connectors/description.py", 1)])
+        catalog.add(text, locations=[("connectors/services/api_description.py", 1)])
     return catalog
 
 
@@ -64,7 +64,7 @@ def _texts_of_the_api() -> list[str]:
         import django
 
         django.setup()
-    from connectors.description import get_description
+    from connectors.services.api_description import get_description
     from kaizala_console.api import openapi_translation
 
     return openapi_translation.list_texts(get_description().document)

@@ -58,67 +58,52 @@ def ask(
     refusal = rate_limit.hit(Limit(f"access-requests:{by.pk}", MOST_A_DAY, 86_400))
     if refusal is not None:
         raise TooSoon(_("You sent too many requests today. Try again tomorrow."), retry_after=refusal.retry_after)
-    return _ask(
-        connector=connector, by=by, permissions=permissions, once=once, reason=reason, ends_at=ends_at, target=target
-    )
-
-
-@transaction.atomic
-def _ask(
-    *,
-    connector: Connector,
-    by: User,
-    permissions: Iterable[str],
-    once: str,
-    reason: str,
-    ends_at: dt.datetime | None,
-    target: str,
-) -> AccessRequest:
-    connector = Connector.objects.get_locked(connector.pk)
-    policies.require_owner(by, connector)
-    if not 0 < len(once) <= LONGEST_ONCE or not once.isalnum():
-        raise RuleBroken(_("This form has expired. Open it again."), code="once")
-    before = AccessRequest.objects.filter(made_by=by, once=once).first()
-    if before is not None:
-        return before
-    now = clock.now()
-    chosen = _checked(connector, permissions, ends_at, now)
-    waiting = AccessRequest.objects.open(now).filter(connector=connector, kind=Kind.ACCESS)
-    if target:
-        _require_new(connector, target, now)
-    if waiting.count() >= MOST_WAITING:
-        raise RuleBroken(
-            _("%(most)d requests of this connector are waiting. Withdraw some first.") % {"most": MOST_WAITING},
-            code="too_many_waiting",
+    with transaction.atomic():
+        connector = Connector.objects.get_locked(connector.pk)
+        policies.require_owner(by, connector)
+        if not 0 < len(once) <= LONGEST_ONCE or not once.isalnum():
+            raise RuleBroken(_("This form has expired. Open it again."), code="once")
+        before = AccessRequest.objects.filter(made_by=by, once=once).first()
+        if before is not None:
+            return before
+        now = clock.now()
+        chosen = _checked(connector, permissions, ends_at, now)
+        waiting = AccessRequest.objects.open(now).filter(connector=connector, kind=Kind.ACCESS)
+        if target:
+            _require_new(connector, target, now)
+        if waiting.count() >= MOST_WAITING:
+            raise RuleBroken(
+                _("%(most)d requests of this connector are waiting. Withdraw some first.") % {"most": MOST_WAITING},
+                code="too_many_waiting",
+            )
+        request = AccessRequest.objects.create(
+            connector=connector,
+            kind=Kind.ACCESS,
+            by_link=not target,
+            target=target,
+            permissions=chosen,
+            ends_at=ends_at,
+            reason=tidy_reason(reason),
+            once=once,
+            made_by=by,
+            made_at=now,
+            expires_at=expiry(now, ends_at),
         )
-    request = AccessRequest.objects.create(
-        connector=connector,
-        kind=Kind.ACCESS,
-        by_link=not target,
-        target=target,
-        permissions=chosen,
-        ends_at=ends_at,
-        reason=tidy_reason(reason),
-        once=once,
-        made_by=by,
-        made_at=now,
-        expires_at=expiry(now, ends_at),
-    )
-    record(
-        EventType.REQUEST_MADE,
-        by=by,
-        subject=request,
-        # Not in the history of the group that is named: its admins have not seen this yet.
-        **connector.audit_scope,
-        after={
-            "connector": connector.name,
-            "permissions": to_stored(chosen),
-            "ends_at": ends_at.isoformat() if ends_at else None,
-            "by_link": request.by_link,
-        },
-    )
-    notify_administrators({user: [request] for user in policies.list_answerers(request)} if target else {})
-    return request
+        record(
+            EventType.REQUEST_MADE,
+            by=by,
+            subject=request,
+            # Not in the history of the group that is named: its admins have not seen this yet.
+            **connector.audit_scope,
+            after={
+                "connector": connector.name,
+                "permissions": to_stored(chosen),
+                "ends_at": ends_at.isoformat() if ends_at else None,
+                "by_link": request.by_link,
+            },
+        )
+        notify_administrators({user: [request] for user in policies.list_answerers(request)} if target else {})
+        return request
 
 
 @transaction.atomic

@@ -140,11 +140,8 @@ def revoke(*, grant: Grant, by: User, reason: str = "") -> Grant:
 def suspend(*, grant: Grant, by: User, reason: str = "") -> Grant:
     """Refuse the grant's tokens from the next request on, until it is resumed. Raises NotFound and Conflict."""
     policies.require_administrator_or_operator(by, grant)
-    grant = lock(grant.pk)
-    if grant.suspended_at:
-        raise Conflict(_("This access is already suspended."), code="state_unchanged")
-    grant.suspended_at = clock.now()
-    return _save(grant, by, EventType.GRANT_SUSPENDED, "access_suspended", reason)
+    already = _("This access is already suspended.")
+    return _set_suspended(grant, by, True, EventType.GRANT_SUSPENDED, already, "access_suspended", reason)
 
 
 @transaction.atomic
@@ -152,11 +149,8 @@ def resume(*, grant: Grant, by: User, reason: str = "") -> Grant:
     """Accept the grant's tokens again. Raises NotFound and Conflict, and RuleBroken while `by` cools off."""
     policies.require_administrator_or_operator(by, grant)
     require_no_credential_hold(by)
-    grant = lock(grant.pk)
-    if not grant.suspended_at:
-        raise Conflict(_("This access is not suspended."), code="state_unchanged")
-    grant.suspended_at = None
-    return _save(grant, by, EventType.GRANT_RESUMED, "access_resumed", reason)
+    already = _("This access is not suspended.")
+    return _set_suspended(grant, by, False, EventType.GRANT_RESUMED, already, "access_resumed", reason)
 
 
 @transaction.atomic
@@ -227,7 +221,11 @@ def lock(grant_id: UUID) -> Grant:
     return grant
 
 
-def _save(grant: Grant, by: User, tag: EventType, act: str, reason: str) -> Grant:
+def _set_suspended(grant: Grant, by: User, on: bool, tag: EventType, already: str, act: str, reason: str) -> Grant:
+    grant = lock(grant.pk)
+    if (grant.suspended_at is not None) is on:
+        raise Conflict(already, code="state_unchanged")
+    grant.suspended_at = clock.now() if on else None
     grant.save(update_fields=["suspended_at"])
     event = record(
         tag,

@@ -333,7 +333,7 @@ class HandoffClaim:
     still_waiting: int
 
 
-@sensitive_variables("secret", "retry_key")
+@sensitive_variables("secret", "retry_key", "extra_secret", "text")
 def claim_by_program(
     *, connector_id: str, secret: str, handoff_id: UUID | None, retry_key: str, address: str | None
 ) -> HandoffClaim:
@@ -348,39 +348,27 @@ def claim_by_program(
     if connector.organisation.moved_to:
         raise PermanentRedirect(connector.organisation.moved_to, PATH)
     require_retry_key(retry_key)
-    return _claim(
-        connector=connector,
-        extra_secret=secret.strip() + retry_key,
-        retry_key=retry_key,
-        wanted=handoff_id,
-        address=address or None,
-    )
-
-
-@sensitive_variables("extra_secret", "retry_key", "text")
-@transaction.atomic
-def _claim(
-    *, connector: Connector, extra_secret: str, retry_key: str, wanted: UUID | None, address: str | None
-) -> HandoffClaim:
-    # Programs of one connector take turns: two that ask at once get one handoff each, never one the same.
-    connector = Connector.objects.select_related("organisation").get_locked(connector.pk)
-    _require_working(connector)
-    tag = _tag(connector, extra_secret) if retry_key else ""
-    if tag:
-        again = _replay(connector, tag, extra_secret, wanted)
-        if again is not None:
-            return again
-    handoff, text = _take(connector, wanted, address)
-    if tag:
-        one_time_secrets.store(tag=tag, extra_secret=extra_secret, subject=handoff, token=text)
-    record(
-        EventType.HANDOFF_CLAIMED,
-        by=token_exchange.ConnectorActor(connector),
-        subject=handoff,
-        after={**get_facts(handoff), "way": "program", "address": address or ""},
-    )
-    _send_receipts(handoff)
-    return HandoffClaim(handoff, text, _list_waiting(connector).count())
+    extra_secret = secret.strip() + retry_key
+    with transaction.atomic():
+        # Programs of one connector take turns: two that ask at once get one handoff each, never one the same.
+        connector = Connector.objects.select_related("organisation").get_locked(connector.pk)
+        _require_working(connector)
+        tag = _tag(connector, extra_secret) if retry_key else ""
+        if tag:
+            again = _replay(connector, tag, extra_secret, handoff_id)
+            if again is not None:
+                return again
+        handoff, text = _take(connector, handoff_id, address or None)
+        if tag:
+            one_time_secrets.store(tag=tag, extra_secret=extra_secret, subject=handoff, token=text)
+        record(
+            EventType.HANDOFF_CLAIMED,
+            by=token_exchange.ConnectorActor(connector),
+            subject=handoff,
+            after={**get_facts(handoff), "way": "program", "address": address or ""},
+        )
+        _send_receipts(handoff)
+        return HandoffClaim(handoff, text, _list_waiting(connector).count())
 
 
 @sensitive_variables("retry_key")

@@ -22,6 +22,7 @@ from connectors import hooks, permissions, policies, token_format
 from connectors.hooks import RequiredRole
 from connectors.models import Bot, Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.permissions import PERMISSION_OF
+from connectors.queries import credentials
 from connectors.token_format import CredentialKind
 from kaizala_console.api.endpoint import Operation
 from kaizala_console.lib import clock, moments
@@ -59,6 +60,10 @@ class Introspection:
     ends_at: dt.datetime | None = None
     scopes: list[str] = field(default_factory=list)
     was_sought: bool = False  # in the tables, by what is public of it
+
+    def add(self, *checks: Check) -> Introspection:
+        self.checks += checks
+        return self
 
     @property
     def works(self) -> bool:
@@ -99,32 +104,22 @@ def _introspect(token: str, by: User) -> Introspection:
         return _introspect_public_part(found, public, by) if PUBLIC.fullmatch(public) else found
     found.checks.append(Check(_("Format"), True, _("A complete credential of this console, with a valid checksum.")))
     found.was_sought = True
-    row = _get_row(kind, parsed.public_part)
+    row = credentials.get_by_public_part(kind, parsed.public_part)
     if row is None or not parsed.matches(row.pepper_id, row.digest):
-        found.checks.append(_check_unknown())
-        return found
+        return found.add(_check_unknown())
     return _fill_in(found, row)
 
 
 # Rows ----------------------------------------------------------------------------------------------------------------
 
 
-def _get_row(kind: CredentialKind, public_part: str) -> RefreshToken | ConnectorSecret | None:
-    if kind is CredentialKind.SECRET:
-        secrets = ConnectorSecret.objects.select_related("connector__organisation", "connector__owner")
-        return secrets.filter(public_part=public_part).first()
-    tokens = RefreshToken.objects.select_related("grant__connector__organisation", "grant__connector__owner")
-    return tokens.filter(public_part=public_part).first()
-
-
 def _introspect_public_part(found: Introspection, public_part: str, by: User) -> Introspection:
     """For those whose it is: they need not have the credential at hand to ask about it."""
     found.was_sought = True
     kinds = [found.kind] if found.kind else [CredentialKind.REFRESH, CredentialKind.SECRET]
-    row = next((row for kind in kinds if (row := _get_row(kind, public_part)) is not None), None)
+    row = next((row for kind in kinds if (row := credentials.get_by_public_part(kind, public_part)) is not None), None)
     if row is None or not _is_theirs(row, by):
-        found.checks.append(_check_unknown())
-        return found
+        return found.add(_check_unknown())
     found.kind = CredentialKind.SECRET if isinstance(row, ConnectorSecret) else CredentialKind.REFRESH
     return _fill_in(found, row)
 
@@ -151,8 +146,7 @@ def _introspect_access_token(found: Introspection, token: str) -> Introspection:
     if claims is None:
         says = _("Not signed by this console, or changed when it was copied.")
         next_step = _("The program must get a new access token (GET /v1/accessToken).")
-        found.checks.append(Check(_("Signature"), False, says, next_step))
-        return found
+        return found.add(Check(_("Signature"), False, says, next_step))
     found.checks.append(Check(_("Signature"), True, _("Signed by this console and unchanged.")))
     live = claims.expires_at > clock.now()
     found.checks.append(
@@ -168,8 +162,7 @@ def _introspect_access_token(found: Introspection, token: str) -> Introspection:
     rows = RefreshToken.objects.select_related("grant__connector__organisation", "grant__connector__owner")
     row = rows.filter(pk=claims.refresh_token_id, grant_id=claims.grant_id).first()
     if row is None:
-        found.checks.append(_check_unknown())
-        return found
+        return found.add(_check_unknown())
     row.grant.scope_bits = claims.scope_bits
     _add_grant(found, row)
     found.public_part, found.made_at, found.ends_at = "", None, claims.expires_at

@@ -22,6 +22,7 @@ from accounts.services import notifications
 from connectors import policies, token_format
 from connectors.models import Connector, ConnectorSecret, Grant, LeakReport, RefreshToken
 from connectors.models.connector import AuditScope
+from connectors.queries import credentials
 from connectors.services import refresh_tokens, secrets
 from connectors.services.owners import list_watchers
 from connectors.token_format import CredentialKind, Parsed
@@ -125,27 +126,15 @@ def _find_credentials(text: str) -> list[Parsed]:
 def _find_row(parsed: Parsed) -> Row | None:
     """The row of a credential that is proven, by its digest or signature, and that could still do harm."""
     now = clock.now()
-    row: Row | None
-    if parsed.kind is CredentialKind.SECRET:
-        row = (
-            ConnectorSecret.objects.select_related("connector__organisation")
-            .filter(public_part=parsed.public_part)
-            .first()
-        )
-        return row if row and row.is_live(now) and _is_it(row, parsed) else None
-    tokens = RefreshToken.objects.select_related("grant__connector__organisation", "grant__connector__owner")
-    if parsed.kind is CredentialKind.REFRESH:
-        row = tokens.filter(public_part=parsed.public_part).first()
-        return row if row and row.is_live(now) and _is_it(row, parsed) else None
+    if parsed.kind is not CredentialKind.ACCESS:
+        row = credentials.get_by_public_part(parsed.kind, parsed.public_part)
+        return row if row and row.is_live(now) and parsed.matches(row.pepper_id, row.digest) else None
     claims = token_format.read_access_token(parsed.token)
     if claims is None or claims.expires_at <= now:
         return None
-    row = tokens.filter(pk=claims.refresh_token_id, grant_id=claims.grant_id).first()
-    return row if row and row.is_live(now) else None
-
-
-def _is_it(row: Row, parsed: Parsed) -> bool:
-    return parsed.matches(row.pepper_id, row.digest)
+    tokens = RefreshToken.objects.select_related("grant__connector__organisation", "grant__connector__owner")
+    token = tokens.filter(pk=claims.refresh_token_id, grant_id=claims.grant_id).first()
+    return token if token and token.is_live(now) else None
 
 
 # Suspending -----------------------------------------------------------------------------------------------------------

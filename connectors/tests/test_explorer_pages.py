@@ -10,8 +10,8 @@ from django.conf import settings
 from django.test import Client
 
 from accounts.models import User
-from connectors.description import get_description, get_translated_description
 from connectors.models import Connector
+from connectors.services.api_description import get_description, get_translated_description
 from kaizala_console.api import openapi_translation
 
 Browser = Callable[..., Client]

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.http import HttpResponse
 from pydantic import ConfigDict
 
-from connectors.description import get_description
+from connectors.services.api_description import get_description
 from kaizala_console.api import responses
 from kaizala_console.api.endpoint import Call, operation
 from kaizala_console.api.headers import header

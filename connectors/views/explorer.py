@@ -20,8 +20,8 @@ from django.views.decorators.http import require_GET
 
 from accounts.views.decorators import signed_in, user_of
 from connectors import policies
-from connectors.description import get_translated_description
 from connectors.models import Connector
+from connectors.services.api_description import get_translated_description
 from connectors.views import links
 from connectors.views.one_time_secrets import ID, REFRESH_TOKEN, SECRET
 from kaizala_console.lib import ids

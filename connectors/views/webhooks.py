@@ -20,6 +20,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -384,42 +385,30 @@ def register(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 # The signing secret of a webhook: shown once, and rotated. For owners, after a fresh confirmation.
 
 
-SHOW, ROTATE = gettext_lazy("Show signing secret"), gettext_lazy("Regenerate secret")
+def _make_secret_view(label: Promise, act: Callable[..., str]) -> View:
+    @sensitive_post_parameters("idempotency_key")
+    @require_POST
+    @with_phone(button_label=label)
+    @redirect_if_removed
+    @sensitive_variables("idempotency_key", "secret")
+    def show(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
+        webhook = get_own(user_of(request), connector_id, webhook_id)
+        idempotency_key = get_idempotency_key(request.POST)
+        one_time_secrets.require_reauthentication_once(request, idempotency_key)
+        try:
+            secret = management.act_once(act, webhook=webhook, by=user_of(request), idempotency_key=idempotency_key)
+        except (Conflict, RuleBroken) as refused:
+            messages.error(request, str(refused))
+            return redirect("connectors:webhook_settings", connector_id, webhook_id)
+        # Read again: the secret before this one may sign for a while, which the page says.
+        secret_page = _describe_secret(get_own(user_of(request), connector_id, webhook_id))
+        return one_time_secrets.page(request, secret_page, secret, idempotency_key)
+
+    return show
 
 
-@sensitive_post_parameters("idempotency_key")
-@require_POST
-@with_phone(button_label=SHOW)
-@redirect_if_removed
-@sensitive_variables("idempotency_key")
-def show(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
-    """ "Show signing secret": the one time."""
-    return _page(request, connector_id, webhook_id, management.show_secret)
-
-
-@sensitive_post_parameters("idempotency_key")
-@require_POST
-@with_phone(button_label=ROTATE)
-@redirect_if_removed
-@sensitive_variables("idempotency_key")
-def rotate(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
-    """ "Make new secret": shown once; for a day the one before signs as well."""
-    return _page(request, connector_id, webhook_id, management.rotate_secret)
-
-
-@sensitive_variables("idempotency_key", "secret")
-def _page(request: HttpRequest, connector_id: UUID, webhook_id: UUID, act: Callable[..., str]) -> HttpResponse:
-    webhook = get_own(user_of(request), connector_id, webhook_id)
-    idempotency_key = get_idempotency_key(request.POST)
-    one_time_secrets.require_reauthentication_once(request, idempotency_key)
-    try:
-        secret = management.act_once(act, webhook=webhook, by=user_of(request), idempotency_key=idempotency_key)
-    except (Conflict, RuleBroken) as refused:
-        messages.error(request, str(refused))
-        return redirect("connectors:webhook_settings", connector_id, webhook_id)
-    # Read again: the secret before this one may sign for a while, which the page says.
-    secret_page = _describe_secret(get_own(user_of(request), connector_id, webhook_id))
-    return one_time_secrets.page(request, secret_page, secret, idempotency_key)
+show = _make_secret_view(gettext_lazy("Show signing secret"), management.show_secret)
+rotate = _make_secret_view(gettext_lazy("Regenerate secret"), management.rotate_secret)
 
 
 def _describe_secret(webhook: Webhook) -> one_time_secrets.OneTimeSecretPage:

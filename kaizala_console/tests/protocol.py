@@ -12,7 +12,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
 
-from connectors.description import get_description
+from connectors.services.api_description import get_description
 from groups.tests.factories import unknown_id
 from kaizala_console.api.endpoint import Operation, list_operations
 from kaizala_console.api.openapi import to_openapi_path

@@ -12,8 +12,8 @@ from django.test import Client
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from connectors import token_format
-from connectors.description import get_description
 from connectors.permissions import PERMISSION_OF
+from connectors.services.api_description import get_description
 from kaizala_console.api.endpoint import Operation, Resource, list_operations
 from kaizala_console.api.openapi import to_openapi_path
 from kaizala_console.api.responses import Answer

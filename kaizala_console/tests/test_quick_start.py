@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from connectors.description import get_description
+from connectors.services.api_description import get_description
 from connectors.views import explorer
 from groups.models import Message
 from kaizala_console.demo import connector as demo_connector

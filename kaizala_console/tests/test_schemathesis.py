@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase
 from schemathesis.config import SchemathesisConfig
 
 from accounts.models import User
-from connectors.description import get_description
+from connectors.services.api_description import get_description
 from groups.models import Group
 from groups.tests.factories import Program, make_group
 from groups.tests.media_files import PNG

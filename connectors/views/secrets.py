@@ -20,7 +20,7 @@ from accounts.views.decorators import require_reauthentication, signed_in, user_
 from connectors.models import Connector, ConnectorSecret
 from connectors.queries import connectors
 from connectors.services import one_time_secrets as one_time_secret_service
-from connectors.services import secrets
+from connectors.services import secrets as secret_service
 from connectors.token_format import CredentialKind
 from connectors.views import links, one_time_secrets
 from connectors.views.forms import (
@@ -44,7 +44,7 @@ OVER = ("revoked", "ended")
 
 @require_GET
 @signed_in
-def credentials(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+def secrets(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """What is known about each secret; the secrets themselves are not kept."""
     return _page(request, connector_id, SecretEndForm())
 
@@ -56,7 +56,7 @@ def _page(request: HttpRequest, connector_id: UUID, form: SecretEndForm, *, stat
     context |= {
         "rows": rows,
         "form": form,
-        "can_add": len([row for row in rows if row["state"] not in OVER]) < len(secrets.SLOTS),
+        "can_add": len([row for row in rows if row["state"] not in OVER]) < len(secret_service.SLOTS),
         "silent": _silent(live),
         "leaks": list(connectors.list_open_leak_reports(Q(connector=connector))),
         "idempotency_key": one_time_secret_service.new_form_key(),
@@ -79,7 +79,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         return _page(request, connector_id, form, status=400)
     one_time_secrets.require_reauthentication_once(request, idempotency_key)
     try:
-        secret, token = secrets.add(
+        secret, token = secret_service.add(
             connector=connector, by=user, ends_at=form.ends_at(), idempotency_key=idempotency_key
         )
     except (Conflict, RuleBroken) as refused:
@@ -103,7 +103,9 @@ def end_date(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpRe
         require_reauthentication(request)
         same_day = form.cleaned_data["end_date"] == chosen
         with show_refusals(form, "end_date"):
-            moved = secrets.move_end(secret=secret, ends_at=secret.expires_at if same_day else form.ends_at(), by=user)
+            moved = secret_service.move_end(
+                secret=secret, ends_at=secret.expires_at if same_day else form.ends_at(), by=user
+            )
             messages.success(request, _until(moved))
             return redirect("connectors:credentials", connector_id)
     context = {
@@ -146,7 +148,7 @@ def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResp
     if form.is_valid():
         require_reauthentication(request)
         with flash_refusals(request):
-            secrets.revoke(secret=secret, by=user, end_access_tokens=form.end_access_tokens)
+            secret_service.revoke(secret=secret, by=user, end_access_tokens=form.end_access_tokens)
             messages.success(request, _("Secret revoked: the next exchange with it is refused."))
         return redirect("connectors:credentials", connector_id)
     connector = secret.connector
@@ -189,7 +191,7 @@ def _silent(live: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The older of two secrets, when the program has evidently moved to the newer one: it uses that now, and has not
     gone back since.
     """
-    if len(live) < len(secrets.SLOTS):
+    if len(live) < len(secret_service.SLOTS):
         return None
     older, newer = sorted((row["secret"] for row in live), key=lambda secret: secret.created_at)
     heard, now = older.last_used_at or older.created_at, clock.now()
