@@ -158,8 +158,14 @@ OF_ANYBODY: dict[str, Act] = {
         address=None,
     ),
 }
+# What a program does by itself, whatever its developer may do at the moment.
+OF_PROGRAMS: dict[str, Act] = {
+    "program claims": lambda to, _by: handoffs.claim_by_program(
+        connector_id=str(to.connector.pk), secret=to.program.secret, handoff_id=None, retry_key="", address=None
+    ),
+}
 OF_OTHERS = {**OF_OWNERS, **OF_ADMINS, **OF_BOTH}
-ACTS = {**OF_OTHERS, **OF_ANYBODY}
+ACTS = {**OF_OTHERS, **OF_ANYBODY, **OF_PROGRAMS}
 OF_OPERATORS = {"deactivate", "suspend", "resume", "delete", "revoke a secret", "remove a logo"} | {
     *("suspend access", "resume access", "remove access")
 }
@@ -287,14 +293,6 @@ def test_a_token_on_the_screen_is_not_shown_again_until_the_lock_is_over(
     assert is_held(claim, rights, developer, key)
     travel(hours=24)
     assert OF_OWNERS["add a secret"](rights, developer)
-
-
-def test_programs_of_a_locked_developer_claim_by_themselves(program: Program, developer: User) -> None:
-    lock(developer)
-    claimed = handoffs.claim_by_program(
-        connector_id=str(program.connector.pk), secret=program.secret, handoff_id=None, retry_key="", address=None
-    )
-    assert claimed.text == program.refresh_token
 
 
 def test_the_pages_say_until_when(program: Program, developer: User, browser_of: Callable[..., Client]) -> None:

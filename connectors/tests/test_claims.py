@@ -253,17 +253,6 @@ def test_neither_token_nor_secret_nor_key_is_kept_anywhere(
 
 
 @pytest.mark.postgresql
-def test_without_an_audit_row_nothing_is_given_away(
-    program: Program, no_audit: Callable[[], None], everything: Everything
-) -> None:
-    before = everything()
-    no_audit()
-    with pytest.raises(Exception, match="audit trail is full"):
-        claim(program)
-    assert everything() == before
-
-
-@pytest.mark.postgresql
 def test_a_claim_costs_few_statements(program: Program, group_admin: User, django_assert_max_num_queries: Any) -> None:
     for n in range(5):
         factories.let_in(program.connector, group_admin, target_name=f"Group {n}")
