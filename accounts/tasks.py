@@ -7,13 +7,14 @@ from uuid import UUID
 
 from celery import shared_task
 
-from accounts.audit import chain
+from accounts.audit import chain, retention
 from accounts.services import notifications, pins, sessions
 
 BEAT_SCHEDULE = {
     "accounts-sweep-notices": {"task": "accounts.tasks.sweep_notices", "schedule": 60.0},
     "accounts-sweep-pins": {"task": "accounts.tasks.sweep_pins", "schedule": 60.0},
     "accounts-chain-audit": {"task": "accounts.tasks.chain_audit", "schedule": 1.0, "options": {"expires": 60}},
+    "accounts-prune-audit": {"task": "accounts.tasks.prune_audit", "schedule": 6 * 3600.0},
     "accounts-forget-old-pins": {"task": "accounts.tasks.forget_old_pins", "schedule": 3600.0},
     "accounts-forget-old-sessions": {"task": "accounts.tasks.forget_old_sessions", "schedule": 3600.0},
 }
@@ -56,3 +57,9 @@ def forget_old_sessions(**kwargs: Any) -> None:
 def chain_audit(**kwargs: Any) -> None:
     """Chains the audit events of the last second, and signs how far the chain goes."""
     chain.chain()
+
+
+@shared_task(name="accounts.tasks.prune_audit", acks_late=True, soft_time_limit=240, time_limit=300)
+def prune_audit(**kwargs: Any) -> None:
+    """Deletes audit events that are too old to be kept."""
+    retention.prune()

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from groups.services import connectors, hierarchy, media
+from groups.services import connectors, hierarchy, media, retention
 from groups.services.bulk import jobs
 
 BEAT_SCHEDULE = {
@@ -15,6 +15,7 @@ BEAT_SCHEDULE = {
     "groups-sweep-media": {"task": "groups.tasks.sweep_media", "schedule": 3600.0},
     "groups-sweep-bulk-jobs": {"task": "groups.tasks.sweep_bulk_jobs", "schedule": 60.0},
     "groups-delete-bulk-files": {"task": "groups.tasks.delete_bulk_files", "schedule": 6 * 3600.0},
+    "groups-prune-messages": {"task": "groups.tasks.prune_messages", "schedule": 6 * 3600.0},
     "groups-recount": {"task": "groups.tasks.recount", "schedule": 30.0},
 }
 
@@ -53,3 +54,9 @@ def sweep_bulk_jobs(**kwargs: Any) -> None:
 def delete_bulk_files(**kwargs: Any) -> None:
     """Deletes uploaded files whose days are over."""
     jobs.delete_old_files()
+
+
+@shared_task(name="groups.tasks.prune_messages", acks_late=True, soft_time_limit=240, time_limit=300)
+def prune_messages(**kwargs: Any) -> None:
+    """Deletes messages and actions that are too old to be kept."""
+    retention.prune()

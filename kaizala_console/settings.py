@@ -178,6 +178,8 @@ LEAK_REPORTS_PER_ADDRESS_PER_HOUR = env.number("LEAK_REPORTS_PER_ADDRESS_PER_HOU
 METRICS_PORT = env.number(
     "METRICS_PORT", 0, maximum=65535
 )  # /healthz and /metrics, apart from the web threads; 0: none
+MESSAGE_DAYS = env.number("MESSAGE_DAYS", 0)  # messages and actions; 0: for ever
+AUDIT_DAYS = env.number("AUDIT_DAYS", 0)  # 0: for ever
 METRICS_TOKEN = env.secret("METRICS_TOKEN")  # when it is set, /metrics asks for it
 configuration.check_metrics_token(env, METRICS_TOKEN)
 THROTTLE_CONNECTOR_PER_MINUTE = env.number("THROTTLE_CONNECTOR_PER_MINUTE", 100, minimum=0)  # 0: no limit

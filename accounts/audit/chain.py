@@ -58,7 +58,8 @@ def _chain_batch(ids: list[int]) -> int:
         event.position, event.previous_hash = position, previous
         previous = event.hash = compute_hash(to_fields(event), previous)
     AuditEvent.objects.bulk_update(events, ["position", "previous_hash", "hash"], batch_size=200)
-    signed = AuditCheckpoint(position=position, hash=previous, broken_at=broken_at, signed_at=clock.now())
+    signed = end or AuditCheckpoint()
+    signed.position, signed.hash, signed.broken_at, signed.signed_at = position, previous, broken_at, clock.now()
     sign_checkpoint(signed)
     signed.save(force_insert=end is None, force_update=end is not None)
     if position // BATCH > (position - len(events)) // BATCH:
@@ -107,5 +108,7 @@ def is_checkpoint_signed(checkpoint: AuditCheckpoint) -> bool:
 
 
 def _mac(checkpoint: AuditCheckpoint) -> str:
-    said = (checkpoint.position, checkpoint.hash, checkpoint.broken_at or "")
+    said: tuple[int | str, ...] = (checkpoint.position, checkpoint.hash, checkpoint.broken_at or "")
+    if checkpoint.pruned_to:
+        said += (checkpoint.pruned_to, checkpoint.pruned_hash)
     return crypto.hmac_tag(_PURPOSE, *map(str, said), key_id=checkpoint.key_id).hex()

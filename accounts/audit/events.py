@@ -41,6 +41,7 @@ class EventType(StrEnum):
     OPERATOR_ENTERED = "operator:session:started"
     NOTICE_REQUEUED = "notice:mail:requeued"
     AUDIT_EXPORTED = "organisation:audit:exported"
+    AUDIT_PRUNED = "console:audit:pruned"
 
     # With what right
     CONNECTOR_CREATED = "connector:account:created"

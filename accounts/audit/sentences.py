@@ -47,6 +47,7 @@ SENTENCES: dict[EventType, str | Promise] = {
     EventType.OPERATOR_ENTERED: _("%(actor)s opened the operators’ pages."),
     EventType.NOTICE_REQUEUED: _("%(actor)s resent a notice."),
     EventType.AUDIT_EXPORTED: _("%(actor)s exported the activity."),
+    EventType.AUDIT_PRUNED: _("Old audit events were deleted: %(events)s."),
     EventType.CONNECTOR_CREATED: _("%(actor)s created the connector “%(subject)s”."),
     EventType.CONNECTOR_CHANGED: _("%(actor)s changed the connector “%(subject)s”."),
     EventType.CONNECTOR_DEACTIVATED: _(

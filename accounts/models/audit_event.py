@@ -110,6 +110,9 @@ class AuditCheckpoint(models.Model):
     hash = models.CharField(_("hash"), max_length=64)
     # Where the worker went on although the chain was not as it had signed it; stays for ever.
     broken_at = models.BigIntegerField(_("broken at"), null=True)
+    # The last event that is gone because its time was over, and its hash; where the trail begins is signed, too.
+    pruned_to = models.BigIntegerField(_("pruned to"), default=0)
+    pruned_hash = models.CharField(_("hash of the last that is gone"), max_length=64, blank=True)
     key_id = models.CharField(_("key id"), max_length=16)
     mac = models.CharField(_("MAC"), max_length=64)
     signed_at = models.DateTimeField(_("signed at"), default=timezone.now)

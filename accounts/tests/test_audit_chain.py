@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
-from accounts.audit import canonical, chain, verify
+from accounts.audit import canonical, chain, retention, verify
 from accounts.audit.events import EventType
 from accounts.audit.record import SYSTEM, record, record_all
 from accounts.audit.record import event as event_of
@@ -378,4 +379,63 @@ def test_an_act_whose_transaction_lasts_is_chained_when_it_has_committed(togethe
     assert AuditEvent.objects.get(position=None).pk == AuditEvent.objects.earliest("pk").pk
     chain.chain()
     assert AuditEvent.objects.count() == 3
+    assert faults() == []
+
+
+# What is too old -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def old_trail(travel: Callable[..., Any], settings: Any) -> None:
+    """Five events of 40 days ago and three of now, of which 30 days are kept."""
+    settings.AUDIT_DAYS = 30
+    happen(5)
+    travel(days=40)
+    happen(3)
+
+
+@pytest.mark.usefixtures("old_trail")
+def test_after_old_events_are_deleted_the_trail_is_intact_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    assert retention.prune() == 5
+    assert faults() == []
+    chain.chain()
+    assert list(AuditEvent.objects.order_by("position").values_list("position", flat=True)) == [6, 7, 8, 9]
+    pruned = AuditEvent.objects.get(position=9)
+    assert (pruned.tag, pruned.after) == (EventType.AUDIT_PRUNED, {"events": 5})
+    assert faults() == []
+    assert retention.prune() == 0
+    execute("DELETE FROM accounts_auditevent WHERE position = 6")
+    assert faults() == [("removed", 6)]
+
+
+@pytest.mark.usefixtures("old_trail")
+def test_a_beginning_that_the_console_did_not_sign_is_found() -> None:
+    last_gone = AuditEvent.objects.get(position=5)
+    execute("DELETE FROM accounts_auditevent WHERE position <= 5")
+    execute("UPDATE accounts_auditcheckpoint SET pruned_to = 5, pruned_hash = %s", last_gone.hash)
+    assert ("rewritten", 8) in faults()
+    assert retention.prune() == 0
+
+
+@pytest.mark.usefixtures("old_trail")
+def test_a_trail_that_was_rewritten_is_not_pruned() -> None:
+    execute("UPDATE accounts_auditcheckpoint SET hash = %s", "0" * 64)
+    assert retention.prune() == 0
+    assert AuditEvent.objects.filter(position__lte=5).count() == 5
+
+
+@pytest.mark.usefixtures("old_trail")
+def test_audit_events_are_kept_for_ever_unless_said_otherwise(settings: Any) -> None:
+    settings.AUDIT_DAYS = 0
+    assert retention.prune() == 0
+
+
+def test_the_last_event_stays_however_old_it_is(travel: Callable[..., Any], settings: Any) -> None:
+    happen(3)
+    settings.AUDIT_DAYS = 30
+    travel(days=40)
+    assert retention.prune() == 2
+    assert faults() == []
+    happen(1)
     assert faults() == []

@@ -34,6 +34,7 @@ from kaizala_console.api.compatibility import get_quirks
 from kaizala_console.api.endpoint import Call, Operation
 from kaizala_console.api.errors import Throttled
 from kaizala_console.lib import clock, rate_limit, request_context
+from kaizala_console.lib.batches import delete_in_batches
 from kaizala_console.lib.rate_limit import Limit, Refusal
 from kaizala_console.lib.upsert import Upsert
 from kaizala_console.lib.write_behind import WriteBehind
@@ -123,18 +124,23 @@ def forget() -> None:
     _buffer.forget()
 
 
-def sweep() -> int:
-    """Delete counts older than `settings.USAGE_DAYS`; how many rows."""
+def list_expired() -> list[models.QuerySet[Any]]:
+    """Counts older than `settings.USAGE_DAYS`."""
     before = clock.now() - dt.timedelta(days=settings.USAGE_DAYS)
-    deleted = CompatibilityQuirkDay.objects.filter(day__lt=before.date()).delete()[0]
     midnight = before.replace(hour=0, minute=0, second=0, microsecond=0)
-    deleted += UsageDay.objects.filter(day__lt=before.date()).delete()[0]
     hours, days = ConnectorUsage.Bucket.HOUR, ConnectorUsage.Bucket.DAY
     of_connectors = models.Q(bucket=hours, at__lt=before) | models.Q(bucket=days, at__lt=midnight)
-    for rows in (UsageHour.objects.filter(hour__lt=before), ConnectorUsage.objects.filter(of_connectors)):
-        while ids := list(rows.order_by().values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]):
-            deleted += rows.model.objects.filter(pk__in=ids).delete()[0]
-    return deleted
+    return [
+        CompatibilityQuirkDay.objects.filter(day__lt=before.date()),
+        UsageDay.objects.filter(day__lt=before.date()),
+        UsageHour.objects.filter(hour__lt=before),
+        ConnectorUsage.objects.filter(of_connectors),
+    ]
+
+
+def sweep() -> int:
+    """Delete what is expired; how many rows."""
+    return sum(delete_in_batches(rows, FORGOTTEN_AT_ONCE) for rows in list_expired())
 
 
 def roll_up() -> int:

@@ -27,6 +27,7 @@ from connectors.services import one_time_secrets
 from connectors.webhooks import authorization, publish, schedule, signing
 from connectors.webhooks.authorization import stop_deliveries
 from kaizala_console.lib import clock, crypto, moments
+from kaizala_console.lib.batches import delete_in_batches
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 State = WebhookDelivery.State
@@ -210,16 +211,18 @@ def expire_due() -> None:
 
 def sweep() -> int:
     """Deletes what is older than it is kept: events with their deliveries and tries, and removed webhooks."""
-    before = clock.now() - dt.timedelta(days=settings.WEBHOOK_DAYS)
-    deleted = 0
-    while True:
-        found = list(WebhookEvent.objects.filter(created_at__lt=before).values_list("pk", flat=True)[:_EVENTS_AT_ONCE])
-        if not found:
-            break
-        WebhookEvent.objects.filter(pk__in=found).delete()
-        deleted += len(found)
-    Webhook.objects.filter(deleted_at__lt=before).delete()
+    deleted = delete_in_batches(list_expired(), _EVENTS_AT_ONCE)
+    Webhook.objects.filter(deleted_at__lt=_get_oldest()).delete()
     return deleted
+
+
+def list_expired() -> QuerySet[WebhookEvent]:
+    """Events older than `settings.WEBHOOK_DAYS`, whose deliveries go with them."""
+    return WebhookEvent.objects.filter(created_at__lt=_get_oldest())
+
+
+def _get_oldest() -> dt.datetime:
+    return clock.now() - dt.timedelta(days=settings.WEBHOOK_DAYS)
 
 
 def _get_owned(webhook: Webhook, by: User) -> Webhook:
