@@ -1,7 +1,7 @@
 # Every target makes what it needs. Python 3.11 or later and make are enough.
 # CI runs `make check` and `make test`, the same targets.
 
-.PHONY: help run demo test test-all mutants check fix bench screenshots setup pins keys clean
+.PHONY: help run demo test test-all mutants check audit fix bench screenshots setup pins keys clean
 
 help:
 	@echo "make run    start the console: web, worker and beat (http://127.0.0.1:8000; CONSOLE_PORT=… for another port)"
@@ -9,7 +9,8 @@ help:
 	@echo "make test   run all that is not marked long on SQLite, then on PostgreSQL and Redis what could differ there"
 	@echo "make test-all  run everything on both: every page at every width, by keyboard alone, programs in six languages"
 	@echo "make mutants  break the 40 most important rules, one after the other: their tests must notice"
-	@echo "make check  lint, format, types, layers, templates"
+	@echo "make check  lint, format, types, layers, templates, known vulnerabilities"
+	@echo "make audit  ask for known vulnerabilities of all packages; fails also when it gets no answer"
 	@echo "make fix    fix what can be fixed by machine"
 	@echo "make bench  run the benchmarks"
 	@echo "make screenshots  take a picture of every page, wide and narrow, light and dark, into test-results/screenshots"
@@ -42,6 +43,10 @@ mutants:
 check:
 	@scripts/setup dev
 	@exec scripts/check
+
+audit:
+	@scripts/setup dev
+	@exec .venv/bin/python scripts/audit.py
 
 fix:
 	@scripts/setup dev

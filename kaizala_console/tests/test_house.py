@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -146,3 +148,24 @@ def test_a_named_python_that_cannot_be_used_is_refused(
     result = find(tmp_path, PYTHON=str(python))
     assert result.returncode == 1
     assert said in result.stderr
+
+
+# What the audit of packages says ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("packages", "status", "said"),
+    [
+        ([{"name": "a", "version": "1", "vulns": []}], 0, "No known vulnerability in 1 packages."),
+        ([{"name": "a", "version": "1", "vulns": [{"id": "X-1", "fix_versions": ["2"]}]}], 1, "a 1: X-1, fixed in 2"),
+        ([{"name": "a", "skip_reason": "no data"}], 2, "NOT AUDITED: no vulnerability data for a."),
+        ([], 2, "NOT AUDITED: no vulnerability data for any package."),
+    ],
+)
+def test_an_audit_without_data_is_none(
+    packages: list[Any], status: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = runpy.run_path(str(ROOT / "scripts" / "audit.py"))["main"]
+    main.__globals__["ask"] = lambda: {"dependencies": packages}
+    assert main() == status
+    assert said in capsys.readouterr().out
