@@ -1,15 +1,13 @@
-"""Cards of every kind, as programs post them, for the tests about them."""
+"""Cards of every kind, as programs post, answer and read them."""
 
 from __future__ import annotations
 
 import datetime as dt
-import json
 from typing import Any
 
 from connectors.models import Webhook
 from connectors.webhooks.events import WebhookEventType
 from groups.models import Action, Group, MediaFile, MediaResource
-from groups.tests.conftest import Wire
 from groups.tests.factories import Program
 from kaizala_console.lib import clock, ids
 
@@ -39,38 +37,44 @@ def action_path(action: Action) -> str:
     return f"{actions_of(action.group)}/{action.pk}"
 
 
-def post(wire: Wire, token: Program | str, group: Group, kind: str, body: Any, **more: Any) -> Any:
+def post(program: Program, group: Group, kind: str, body: Any, **more: Any) -> Any:
     """The answer to posting a card: `kind` is an actionType, or with a dot a package's id."""
     named = {"id": kind} if "." in kind else {"actionType": kind}
-    return wire.post(actions_of(group), json.dumps({**named, "actionBody": body, **more}), token)
+    return program.post(actions_of(group), {**named, "actionBody": body, **more})
 
 
-def posted(wire: Wire, token: Program | str, group: Group, kind: str, body: Any, **more: Any) -> Action:
+def posted(program: Program, group: Group, kind: str, body: Any, **more: Any) -> Action:
     """The card, which was taken."""
-    answer = post(wire, token, group, kind, body, **more)
+    answer = post(program, group, kind, body, **more)
     assert answer.status_code == 200, answer.content
     return Action.objects.select_related("group").get(pk=answer.json()["referenceId"])
 
 
-def respond(wire: Wire, token: Program | str, action: Action, body: Any, **more: Any) -> Any:
+def respond(program: Program, action: Action, body: Any, **more: Any) -> Any:
     """The answer to responding to a card."""
-    return wire.post(f"{action_path(action)}/responses", json.dumps({"actionBody": body, **more}), token)
+    return program.post(f"{action_path(action)}/responses", {"actionBody": body, **more})
 
 
-def details(wire: Wire, token: Program | str, action: Action, *, responses: bool = True) -> dict[str, Any]:
+def give(program: Program, action: Action, body: Any, **more: Any) -> str:
+    """The id of the response, which was taken."""
+    answer = respond(program, action, body, **more)
+    assert answer.status_code == 200, answer.content
+    assert list(answer.json()) == ["responseId"]
+    return str(answer.json()["responseId"])
+
+
+def details(program: Program, action: Action, *, responses: bool = True) -> dict[str, Any]:
     """`actionDetails` of a card."""
-    answer = wire.get(f"{action_path(action)}?getDetails={str(responses).lower()}", token)
+    answer = program.get(f"{action_path(action)}?getDetails={str(responses).lower()}")
     assert answer.status_code == 200, answer.content
-    found: dict[str, Any] = answer.json()["actionDetails"]
-    return found
+    return dict(answer.json()["actionDetails"])
 
 
-def listed(wire: Wire, token: Program | str, group: Group, query: str = "") -> list[dict[str, Any]]:
+def listed(program: Program, group: Group, query: str = "") -> list[dict[str, Any]]:
     """The actions of the group, as the list has them."""
-    answer = wire.get(f"{actions_of(group)}{query}", token)
+    answer = program.get(actions_of(group) + query)
     assert answer.status_code == 200, answer.content
-    found: list[dict[str, Any]] = answer.json()["actions"]
-    return found
+    return list(answer.json()["actions"])
 
 
 def make_media(program: Program, kind: str = "Image", *names: str) -> str:

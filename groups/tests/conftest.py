@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,17 @@ from pytest_django import Settings
 
 from accounts.models import Organisation, Person, User
 from accounts.tests.factories import make_person
-from connectors.models import Connector
-from connectors.permissions import PERMISSIONS
+from connectors.models import AccessRequest, Connector
+from connectors.permissions import PERMISSIONS, Permission
+from connectors.services import access_requests
+from connectors.services.grants import Granted
+from groups import access
 from groups.models import Group
+from groups.services import connectors
 from groups.tests import factories
 from groups.tests.factories import Program
+
+Browser = Callable[..., Client]
 
 
 @pytest.fixture
@@ -51,46 +58,38 @@ def program(connector: Connector, group: Group, group_admin: User) -> Program:
     return factories.make_program(connector, group, group_admin)
 
 
-class Wire:
-    """Calls the Platform Service as a program does; the path as the program writes it."""
-
-    def __init__(self) -> None:
-        self.client = Client(raise_request_exception=True)
-
-    def get(self, path: str, token: str | Program | None = None, **headers: str) -> Any:
-        return self.client.get(path, headers=self._headers(token, headers))
-
-    def post(self, path: str, body: str | bytes, token: str | Program | None = None, **headers: str) -> Any:
-        return self._sent("POST", path, body, token, headers)
-
-    def put(self, path: str, body: str | bytes, token: str | Program | None = None, **headers: str) -> Any:
-        return self._sent("PUT", path, body, token, headers)
-
-    def delete(self, path: str, token: str | Program | None = None, **headers: str) -> Any:
-        return self.client.delete(path, headers=self._headers(token, headers))
-
-    def _sent(
-        self, method: str, path: str, body: str | bytes, token: str | Program | None, headers: dict[str, str]
-    ) -> Any:
-        return self.client.generic(
-            method,
-            path,
-            data=body,
-            content_type=headers.pop("content_type", "application/json"),
-            headers=self._headers(token, headers),
-        )
-
-    @staticmethod
-    def _headers(token: str | Program | None, headers: dict[str, str]) -> dict[str, str]:
-        if token is None:
-            return headers
-        return {"accessToken": token.access_token if isinstance(token, Program) else token, **headers}
+@pytest.fixture
+def members(connector: Connector, group: Group, member: User) -> Program:
+    """The developer's program with a token of the member."""
+    return factories.let_act_for(connector, member)
 
 
 @pytest.fixture
-def wire(db: None) -> Wire:
-    """A program's HTTP client."""
-    return Wire()
+def ask(connector: Connector, developer: User) -> Callable[..., AccessRequest]:
+    """`ask(group)`: the developer asks to post messages and to read members; by link unless a group is named."""
+
+    def ask(group: Group | None = None, **options: Any) -> AccessRequest:
+        wanted = {
+            "permissions": [Permission.TEXT_MESSAGE, Permission.GROUP_MEMBER_LIST],
+            "once": access_requests.new_once(),
+            "target": access.get_target(group) if group else "",
+            "reason": "Tells shifts.",
+        }
+        return access_requests.ask(connector=connector, by=developer, **{**wanted, **options})
+
+    return ask
+
+
+@pytest.fixture
+def granted(group: Group, connector: Connector, group_admin: User) -> Granted:
+    """The connector in the group, its token sealed and waiting."""
+    return connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+
+
+@pytest.fixture
+def client(group_admin: User, browser_of: Browser) -> Client:
+    """The browser of the group's admin, who has just confirmed."""
+    return browser_of(group_admin)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.test import Client
@@ -40,8 +40,8 @@ class Program:
     def get(self, path: str) -> Any:
         return self._call("GET", path)
 
-    def post(self, path: str, body: Body = "") -> Any:
-        return self._call("POST", path, body)
+    def post(self, path: str, body: Body = "", content_type: str = "application/json") -> Any:
+        return self._call("POST", path, body, content_type)
 
     def put(self, path: str, body: Body = "") -> Any:
         return self._call("PUT", path, body)
@@ -49,11 +49,15 @@ class Program:
     def delete(self, path: str) -> Any:
         return self._call("DELETE", path)
 
-    def _call(self, method: str, path: str, body: Body = "") -> Any:
+    def _call(self, method: str, path: str, body: Body = "", content_type: str = "application/json") -> Any:
         """Calls the Platform Service with the access token; a body that is no text is sent as JSON."""
         sent = body if isinstance(body, str | bytes) else json.dumps(body)
         headers = {"accessToken": self.access_token}
-        return Client().generic(method, path, sent, content_type="application/json", headers=headers)
+        return Client().generic(method, path, sent, content_type=content_type, headers=headers)
+
+    def with_token(self, access_token: str) -> Program:
+        """The same program with another access token."""
+        return replace(self, access_token=access_token)
 
 
 def person_of(who: Who) -> Person:

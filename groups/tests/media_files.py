@@ -1,4 +1,4 @@
-"""The smallest files that are what they claim to be, one of each type that the wire takes; made here, byte by byte."""
+"""The smallest files of each type that the wire takes, made here byte by byte; and sending them as programs do."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ import base64
 import io
 import struct
 import zipfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from groups.media.storage import get_url
+from groups.models import MediaFile, MediaResource, MediaStore
+from groups.tests.factories import Program
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -114,3 +121,32 @@ def part(
 def body(*parts: bytes) -> bytes:
     """A whole multipart body."""
     return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
+
+
+def upload(program: Program, *parts: bytes) -> Any:
+    """The answer to uploading these parts."""
+    return program.post("/v1/media", body(*parts), content_type=MULTIPART)
+
+
+def uploaded(program: Program, content: bytes = PNG, name: str = "plan.png") -> MediaFile:
+    """The file, which was taken."""
+    answer = upload(program, part(content, name))
+    assert answer.status_code == 200, answer.content
+    return MediaFile.objects.get(resource=answer.json()["mediaResource"])
+
+
+def kept_on(shelf: Path) -> list[bytes]:
+    """The content of all files that lie there."""
+    return [path.read_bytes() for path in shelf.rglob("*") if path.is_file()]
+
+
+def nothing_kept(shelf: Path) -> bool:
+    """Neither in the store nor in the tables, nor counted."""
+    stores = MediaStore.objects.exclude(bytes_used=0)
+    return not (kept_on(shelf) or MediaResource.objects.exists() or MediaFile.objects.exists() or stores.exists())
+
+
+def path_of(file: MediaFile) -> str:
+    """Where it is fetched, without the host."""
+    parts = urlsplit(get_url(file))
+    return f"{parts.path}?{parts.query}"

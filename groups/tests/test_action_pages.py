@@ -18,11 +18,11 @@ from groups.media import storage
 from groups.models import Action, Group, MediaFile, Membership, Response
 from groups.services import actions, responses
 from groups.tests.cards import ANSWERS, MEETING, POLL, SURVEY, make_media
+from groups.tests.conftest import Browser
 from groups.tests.factories import Program, make_group, make_public_group, person_of
 from groups.tests.pages import count_statements, everything
 
 pytestmark = pytest.mark.django_db
-Browser = Callable[..., Client]
 
 
 @pytest.fixture
@@ -65,10 +65,11 @@ def test_answers_are_shown_in_sum_and_with_the_names_of_who_answered(
     client: Client, post: Post, group_admin: User, member: User
 ) -> None:
     poll = post("Poll", POLL)
-    survey = post("Survey", {"title": "Beds", "questions": [{"title": "How many?", "type": "Numeric"}]})
-    for who, choice, number in ((group_admin, "Yes", 10), (member, "No", 20)):
+    missing = {"title": "Missing?", "type": "MultiOption", "options": ["Gloves", "Masks"]}
+    survey = post("Survey", {"title": "Beds", "questions": [{"title": "How many?", "type": "Numeric"}, missing]})
+    for who, choice, answers in ((group_admin, "Yes", [10, ["Gloves"]]), (member, "No", [20, ["Gloves", "Masks"]])):
         answer(poll, who, {"choice": choice})
-        answer(survey, who, {"answers": [number]})
+        answer(survey, who, {"answers": answers})
     words = text_of(client.get(page_of(poll)))
     assert "2 of 3 answered" in words
     assert "Yes 1 50 % No your answer 1 50 % Later 0 0 %" in words
@@ -76,6 +77,8 @@ def test_answers_are_shown_in_sum_and_with_the_names_of_who_answered(
     words = text_of(client.get(page_of(survey)))
     assert "Lowest 10 Mean 15 Highest 20" in words
     assert "10 to 12 1 50 %" in words
+    assert "Gloves your answer 2 100 %" in words
+    assert "Masks your answer 1 50 %" in words
 
 
 def test_a_meeting_shows_when_and_where(client: Client, post: Post) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,13 +19,13 @@ from groups.queries import actions as archive_queries
 from groups.queries import bulk as bulk_queries
 from groups.services.bulk import jobs
 from groups.tests.bulk import checked, done, told, uploaded, worked_at
+from groups.tests.conftest import Browser
 from groups.tests.pages import count_statements, everything
 from kaizala_console.lib import ids
 from kaizala_console.lib.errors import Conflict, RuleBroken
 from kaizala_console.lib.pagination import Page
 
 pytestmark = pytest.mark.django_db
-Browser = Callable[..., Client]
 HEADER = "Timestamp,Group Name,MessageID,Sender,Message Type,Attachement stored at:\n"
 FILE = HEADER + (
     "2019-03-01T09:30:00Z,Depot North,m-1,+919876543210,Text,\n"
@@ -143,18 +142,14 @@ def test_attachments_are_text_and_no_links(client: Client, imported: BulkJob) ->
     assert 'href="javascript' not in page
 
 
-@pytest.mark.parametrize("who", ["member", "group_admin", "developer", "stranger", "operator"])
-def test_nobody_but_admins_of_the_organisation_reads_or_imports(
-    who: str, request: pytest.FixtureRequest, browser_of: Browser, imported: BulkJob, organisation_admin: User
+@pytest.mark.parametrize("who", ["group_admin", "operator"])
+def test_nobody_but_admins_of_the_organisation_says_which_column_is_which(
+    who: str, request: pytest.FixtureRequest, browser_of: Browser, organisation_admin: User
 ) -> None:
     asked = uploaded_export(organisation_admin, "When,Key\n2019-03-01T09:30:00Z,k\n")
-    client, before = browser_of(request.getfixturevalue(who)), everything()
-    for url in (at("archive"), at("archive_import"), at("archive_columns", asked.pk), at("bulk_file", imported.pk)):
-        answer = client.get(url)
-        assert answer.status_code == 403
-        assert "Depot" not in answer.content.decode()
-    for url in (at("archive_import"), at("archive_columns", asked.pk)):
-        assert client.post(url, {"sent_at": "When", "message_id": "Key"}).status_code == 403
+    client, before, url = browser_of(request.getfixturevalue(who)), everything(), at("archive_columns", asked.pk)
+    assert client.get(url).status_code == 403
+    assert client.post(url, {"sent_at": "When", "message_id": "Key"}).status_code == 403
     assert everything() == before
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, Organisation, User
@@ -14,11 +12,11 @@ from groups.models import Group, GroupChange, GroupLink
 from groups.services import hierarchy, webhooks
 from groups.services.bulk import jobs
 from groups.tests.bulk import checked, done, told, uploaded_mapping, worked_at
+from groups.tests.conftest import Browser
 from groups.tests.factories import make_group
 from groups.tests.pages import everything
 
 pytestmark = pytest.mark.django_db
-Browser = Callable[..., Client]
 HEADER = "Group ID,Group name,Parent group ID,Parent group name,Action\n"
 
 
@@ -154,8 +152,8 @@ def test_an_export_takes_out_the_own_organisation_and_can_be_uploaded_again(
     assert done(uploaded_mapping(organisation, organisation_admin, text)).counts == {"unchanged": 2}
 
 
-@pytest.mark.parametrize("who", ["member", "group_admin", "developer", "stranger", "operator", "outsider"])
-def test_nobody_but_admins_of_the_organisation_comes_in(
+@pytest.mark.parametrize("who", ["group_admin", "operator", "outsider"])
+def test_nobody_but_admins_of_the_organisation_sees_such_a_file(
     who: str, request: pytest.FixtureRequest, browser_of: Browser, organisation: Organisation, organisation_admin: User
 ) -> None:
     job = checked(uploaded_mapping(organisation, organisation_admin, by_name("North<All")))
@@ -165,9 +163,5 @@ def test_nobody_but_admins_of_the_organisation_comes_in(
         assert client.get(reverse(f"groups:{name}", args=[job.pk])).status_code == refusal
     for name in ("bulk_go", "bulk_cancel"):
         assert client.post(reverse(f"groups:{name}", args=[job.pk])).status_code == refusal
-    page = client.get(reverse("groups:mapping"))
-    assert "parents.csv" not in page.content.decode()
-    if who != "outsider":
-        answers = (page, client.post(reverse("groups:mapping")), client.post(reverse("groups:mapping_export")))
-        assert [answer.status_code for answer in answers] == [403] * 3
+    assert "parents.csv" not in client.get(reverse("groups:mapping")).content.decode()
     assert everything() == before

@@ -19,18 +19,13 @@ from connectors.tests.html_forms import form_to, text_of
 from groups.models import BulkJob, BulkLine, Group, Membership
 from groups.services.bulk import jobs
 from groups.tests.bulk import checked, done, told, uploaded, worked_at
+from groups.tests.conftest import Browser
 from groups.tests.factories import person_of
 from groups.tests.pages import count_statements
 from kaizala_console.lib import ids
 
 pytestmark = pytest.mark.django_db
-Browser = Callable[..., Client]
 TEXT = "Phone number,Name\n+91 98765 43210,Asha\nnobody,<b>x</b>\n"
-
-
-@pytest.fixture
-def client(group_admin: User, browser_of: Browser) -> Client:
-    return browser_of(group_admin)
 
 
 def at(name: str, *args: Any) -> str:

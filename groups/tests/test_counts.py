@@ -57,20 +57,6 @@ def by_hand() -> dict[str, Tally]:
     return result
 
 
-@pytest.mark.parametrize("few", [queries_hierarchy.FEW, 0])  # with 0, there are too many lines to hand back
-def test_somebody_in_a_group_and_in_its_sub_group_is_one_person_and_two_users(
-    group: Group, newcomer: Person, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any, few: int
-) -> None:
-    monkeypatch.setattr(queries_hierarchy, "FEW", few)
-    with django_assert_num_queries(3):
-        assert tally_groups(Group.objects.all())[group.pk].unique == 3
-    below = make_group("Below", organisation=group.organisation, members=[newcomer], under=group)
-    with django_assert_num_queries(3):
-        tallies = tally_groups(Group.objects.all())
-    assert tallies[group.pk] == Tally(3, 1, 4, 2, 3)
-    assert tallies[below.pk] == Tally(1, 1, 1, 1, 1)
-
-
 @given(
     links=st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=16),
     people_in=st.lists(st.tuples(st.integers(0, 7), st.integers(0, 4)), max_size=20, unique=True),

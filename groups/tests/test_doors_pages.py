@@ -19,6 +19,7 @@ from groups.services import actions, connectors
 from groups.services import bots as group_bots
 from groups.tests.bulk import checked, uploaded
 from groups.tests.cards import POLL
+from groups.tests.conftest import Browser
 from groups.tests.factories import ask_for_access, make_connector, make_group, person_of
 from groups.tests.pages import (
     ALL,
@@ -38,7 +39,6 @@ from groups.tests.pages import (
 from kaizala_console.tests.at_each import at_each
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]  # whom a door lets in is decided above the database
-Browser = Callable[..., Client]
 OF_ONE_GROUP = (*OF_MEMBERS, *OF_ADMINS)
 
 
@@ -167,6 +167,22 @@ def test_an_admin_of_the_group_or_of_the_organisation_sees_every_page(
         assert "private" in page["Cache-Control"]
 
     at_each([name for name in ALL if name not in FORMS_ALONE], at)
+
+
+@pytest.mark.parametrize("who", ["member", "group_admin", "developer", "stranger", "operator"])
+def test_what_is_for_admins_of_the_organisation_is_closed_to_everybody_else(
+    addresses: Addresses, who: str, request: pytest.FixtureRequest, browser_of: Browser
+) -> None:
+    user = request.getfixturevalue(who)
+
+    def at(name: str) -> None:
+        client, before, url = browser_of(user), everything(), addresses.of(name)
+        answers = [] if name in FORMS_ALONE else [client.get(url)]
+        answers += [] if name in NO_FORMS else [send(client, url)]
+        assert {answer.status_code for answer in answers} == {403}
+        assert everything() == before
+
+    at_each(set(OF_ORGANISATION_ADMINS) - {"archive_columns"}, at)  # which is of another kind of file
 
 
 @pytest.mark.parametrize("name", ANYBODY)

@@ -23,7 +23,7 @@ from connectors.webhooks import management
 from groups.models import Group
 from groups.services import bots as group_bots
 from groups.services import connectors as grants
-from groups.tests.conftest import Wire
+from groups.tests.conftest import Browser
 from groups.tests.factories import Program, ask_for_access, let_act_for, let_in, make_connector, make_group
 from groups.tests.pages import KEY, count_statements, everything
 from kaizala_console.lib import clock
@@ -31,18 +31,6 @@ from kaizala_console.lib.tests.picture_files import png
 
 pytestmark = pytest.mark.django_db
 TOKEN = re.compile(r"kzrt_[0-9A-Za-z]{65}")
-Browser = Callable[..., Client]
-
-
-@pytest.fixture
-def client(group_admin: User, browser_of: Browser) -> Client:
-    return browser_of(group_admin)
-
-
-@pytest.fixture
-def granted(group: Group, connector: Connector, group_admin: User) -> Granted:
-    """The connector in the group, its token sealed and waiting."""
-    return grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
 
 
 @pytest.fixture
@@ -172,17 +160,6 @@ def test_the_end_is_set_moved_and_taken_away(
     assert end_of(granted) is None
 
 
-def test_an_access_token_that_was_given_before_ends_with_it(
-    wire: Wire, client: Client, program: Program, group: Group, travel: Callable[..., dt.datetime]
-) -> None:
-    assert wire.get("/v1/groups", program).status_code == 200
-    client.post(reverse("groups:grant_end_date", args=[group.pk, program.grant.pk]), {"end_date": day(0)})
-    ends_at = Grant.objects.get().ends_at
-    assert ends_at is not None
-    travel(seconds=(ends_at - clock.now()).total_seconds() + 1)
-    assert wire.get("/v1/groups", program).status_code == 401
-
-
 def test_what_has_ended_is_not_offered_another_end(
     browser_of: Browser, granted: Granted, url: str, group_admin: User, travel: Callable[..., dt.datetime]
 ) -> None:
@@ -196,7 +173,7 @@ def test_what_has_ended_is_not_offered_another_end(
 
 
 def test_suspended_it_is_refused_here_and_not_elsewhere_until_it_is_resumed(
-    wire: Wire, client: Client, connector: Connector, program: Program, group: Group, group_admin: User
+    client: Client, connector: Connector, program: Program, group: Group, group_admin: User
 ) -> None:
     elsewhere = make_group("Elsewhere", organisation=group.organisation, admins=[group_admin])
     there = let_in(connector, elsewhere, group_admin)
@@ -206,8 +183,8 @@ def test_suspended_it_is_refused_here_and_not_elsewhere_until_it_is_resumed(
         for _click in range(2):
             answer = client.post(f"{page}{verb}/")
             assert (answer.status_code, answer["Location"]) == (302, page)
-        assert wire.get("/v1/groups", program).status_code == here
-        assert wire.get("/v1/groups", there).status_code == 200
+        assert program.get("/v1/groups").status_code == here
+        assert there.get("/v1/groups").status_code == 200
     tags = AuditEvent.objects.filter(tag__regex="access:(suspended|resumed)", group_id=group.pk)
     assert sorted(tags.values_list("tag", flat=True)) == ["grant:access:resumed", "grant:access:suspended"]
 
@@ -269,6 +246,26 @@ def test_more_webhooks_cost_no_more_queries(listening: Program, client: Client, 
         quiet(listening.grant, f"https://h{n}.example.com/")
     assert count_statements(client, page_for(group, listening)) == few
     assert "And 4 more hosts." in text_of(client.get(page_for(group, listening)))
+
+
+@pytest.mark.parametrize("below", ["", "_show", "_regenerate", "_suspend", "_resume", "_end_date", "_remove"])
+def test_what_was_a_connector_here_leads_to_those_that_are(
+    client: Client, group: Group, group_admin: User, program: Program, below: str
+) -> None:
+    grants.remove_connector(group=group, grant=program.grant, by=group_admin)
+    url, before = page_for(group, program, f"grant{below}"), everything()
+    answers = [client.get(url, follow=True)] + ([client.post(url, {}, follow=True)] if below else [])
+    for answer in answers:
+        assert answer.redirect_chain[-1][0] == reverse("groups:connectors", args=[group.pk])
+        assert "“Shift Planner” was already removed." in text_of(answer)
+    assert everything() == before
+
+
+def test_a_member_learns_nothing_of_a_removed_connector(
+    browser_of: Browser, group: Group, group_admin: User, member: User, program: Program
+) -> None:
+    grants.remove_connector(group=group, grant=program.grant, by=group_admin)
+    assert browser_of(member).get(page_for(group, program)).status_code == 403
 
 
 # More permissions -----------------------------------------------------------------------------------------------------

@@ -1,59 +1,34 @@
-"""Letting a connector into a group, and showing it out."""
+"""Letting a connector into a group, as its admin or on a developer's request, and showing it out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
+from django.core.mail import EmailMessage
+from django.utils import translation
 
-from accounts.models import AuditEvent, Notice, Organisation, User
+from accounts.models import AuditEvent, Organisation, User
 from accounts.tests.factories import make_user
 from connectors import policies
-from connectors.models import Connector, Grant, Handoff
+from connectors.models import AccessRequest, Connector, Grant, RequestState
 from connectors.permissions import Permission
 from connectors.services import grants as connector_grants
-from connectors.services.grants import AlreadyGranted
+from connectors.services import permissions
 from groups.access import administers, get_target
-from groups.models import Group, GroupGrant, Membership
+from groups.models import Group, Membership
+from groups.services import access_requests
 from groups.services import connectors as grants
 from groups.tests.factories import let_in, make_connector, make_group, person_of
 from groups.tests.threads import together
 from kaizala_console.lib import ids
-from kaizala_console.lib.errors import ConsoleError, NotAllowed, NotFound
+from kaizala_console.lib.errors import Conflict, ConsoleError, NotAllowed, NotFound, RuleBroken
 
 
 def add(group: Group, connector: Connector, by: User) -> Grant:
     return grants.add_connector(group=group, connector_id=connector.pk, by=by).grant
-
-
-def test_adding_a_connector_makes_a_grant_for_this_group_with_the_admins_role(
-    group: Group, connector: Connector, group_admin: User, developer: User
-) -> None:
-    grant = add(group, connector, group_admin)
-    assert (grant.kind, grant.target, grant.target_name) == ("group", get_target(group), "Night Shift")
-    assert (grant.person, grant.granted_by) == (person_of(group_admin), group_admin)
-    assert GroupGrant.objects.get().group == group
-    assert Handoff.objects.get().grant == grant
-    assert Notice.objects.get().user == developer
-    assert AuditEvent.objects.get(tag="grant:access:granted").group_id == group.pk
-
-
-@pytest.mark.postgresql
-@pytest.mark.django_db(transaction=True)
-def test_a_double_click_adds_the_connector_once(group: Group, connector: Connector, group_admin: User) -> None:
-    results = together(*[partial(grants.add_connector, group=group, connector_id=connector.pk, by=group_admin)] * 2)
-    assert sorted(isinstance(result, AlreadyGranted) for result in results) == [False, True], results
-    assert GroupGrant.objects.get().group == group
-    assert Handoff.objects.count() == 1
-
-
-def test_it_can_be_given_fewer_permissions_than_it_asks_for(
-    group: Group, connector: Connector, group_admin: User
-) -> None:
-    granted = grants.add_connector(
-        group=group, connector_id=connector.pk, by=group_admin, permissions=[Permission.TEXT_MESSAGE]
-    )
-    assert granted.grant.permissions == {Permission.TEXT_MESSAGE}
 
 
 @pytest.mark.parametrize("who", ["member", "stranger", "outsider", "developer"])
@@ -90,18 +65,6 @@ def test_a_connector_of_another_organisation_is_the_same_as_none(
     assert len(told) == 1
 
 
-@pytest.mark.postgresql
-def test_removing_it_ends_the_grant_and_it_can_be_added_again(
-    group: Group, connector: Connector, group_admin: User
-) -> None:
-    grant = add(group, connector, group_admin)
-    grants.remove_connector(group=group, grant=grant, by=group_admin)
-    grant.refresh_from_db()
-    assert grant.revoked_at is not None
-    assert AuditEvent.objects.get(tag="grant:access:revoked").group_id == group.pk
-    assert add(group, connector, group_admin) != grant
-
-
 def test_a_grant_of_another_group_is_not_removed_through_this_one(
     group: Group, connector: Connector, group_admin: User
 ) -> None:
@@ -132,3 +95,168 @@ def test_who_administers_a_grant_follows_the_group_at_this_moment(
 def test_a_target_that_names_no_group_is_administered_by_nobody(group: Group, group_admin: User, target: str) -> None:
     assert administers(group_admin, get_target(group))
     assert not administers(group_admin, target.format(group.pk))
+
+
+POST, READ = Permission.TEXT_MESSAGE, Permission.GROUP_MEMBER_LIST
+
+
+def state_of(request: AccessRequest) -> RequestState:
+    return AccessRequest.objects.get(pk=request.pk).state
+
+
+def test_the_developer_gets_a_receipt_in_their_own_language_and_the_token_sealed(
+    ask: Callable[..., AccessRequest],
+    group: Group,
+    group_admin: User,
+    developer: User,
+    outbox: list[EmailMessage],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True), translation.override("hi"):
+        access_requests.approve(request=ask(group), group=group, by=group_admin, permissions=[POST])
+    receipt = next(mail for mail in outbox if "approved your request" in mail.subject)
+    assert receipt.to == [developer.email]
+    assert "Approved: Text Message" in receipt.body
+    assert "Not approved: Group Member List" in receipt.body
+    assert any("ready to claim" in mail.subject for mail in outbox)
+
+
+def test_the_admins_of_a_named_group_get_a_mail_and_nobody_elsewhere_does(
+    ask: Callable[..., AccessRequest],
+    group: Group,
+    group_admin: User,
+    outsider: User,
+    outbox: list[EmailMessage],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    theirs = make_group("Fabrikam night", organisation=outsider.organisation, admins=[outsider])
+    with django_capture_on_commit_callbacks(execute=True):
+        asked = ask(group)
+        ask(theirs)
+        ask()
+    assert [(mail.to, mail.subject) for mail in outbox] == [
+        ([group_admin.email], "A request for Shift Planner needs your answer")
+    ]
+    assert f"/console/requests/{asked.pk}/" in outbox[0].body
+
+
+def test_an_admin_of_many_groups_gets_one_mail_about_more_permissions(
+    connector: Connector,
+    developer: User,
+    group_admin: User,
+    outbox: list[EmailMessage],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    for name in ("Night", "Day", "Weekend"):
+        there = make_group(name, organisation=developer.organisation, admins=[group_admin])
+        grants.add_connector(group=there, connector_id=connector.pk, by=group_admin, permissions=[POST])
+    permissions.change(connector=connector, permissions=[POST], by=developer)
+    with django_capture_on_commit_callbacks(execute=True):
+        permissions.change(connector=connector, permissions=[POST, READ], by=developer)
+    assert [mail.subject for mail in outbox] == ["3 requests for Shift Planner need your answer"]
+    assert "/console/groups/requests/" in outbox[0].body
+
+
+def test_an_admin_gives_none_and_the_developer_is_told(
+    ask: Callable[..., AccessRequest],
+    group: Group,
+    group_admin: User,
+    outbox: list[EmailMessage],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    request = ask()
+    with django_capture_on_commit_callbacks(execute=True):
+        access_requests.refuse(request=request, group=group, by=group_admin)
+    assert state_of(request) is RequestState.REFUSED
+    assert not Grant.objects.exists()
+    assert outbox[0].subject == f"{group_admin.name} refused your request for {request.connector.name}"
+    assert group.name in outbox[0].body
+
+
+def test_what_was_not_asked_for_is_not_given(
+    ask: Callable[..., AccessRequest], group: Group, group_admin: User
+) -> None:
+    asked = ask(group)
+    with pytest.raises(RuleBroken):
+        access_requests.approve(request=asked, group=group, by=group_admin, permissions=[POST, Permission.TENANT_DATA])
+    assert state_of(asked) is RequestState.WAITING
+
+
+@pytest.mark.parametrize("who", ["developer", "member", "stranger", "outsider"])
+@pytest.mark.parametrize("named", [True, False], ids=["a named group", "a link"])
+def test_who_is_no_admin_of_the_group_answers_nothing(
+    ask: Callable[..., AccessRequest], group: Group, who: str, named: bool, request: pytest.FixtureRequest
+) -> None:
+    user, asked = request.getfixturevalue(who), ask(group if named else None)
+    before = AuditEvent.objects.count()
+    for answer in (partial(access_requests.approve, permissions=[POST]), access_requests.refuse):
+        with pytest.raises(NotFound):
+            answer(request=asked, group=group, by=user)
+    assert state_of(asked) is RequestState.WAITING
+    assert not Grant.objects.exists()
+    assert AuditEvent.objects.count() == before
+
+
+def test_a_request_for_one_group_is_not_answered_for_another(
+    ask: Callable[..., AccessRequest], group: Group, group_admin: User
+) -> None:
+    other = make_group("Day Shift", admins=[group_admin])
+    asked = ask(group)
+    for answer in (partial(access_requests.approve, permissions=[POST]), access_requests.refuse):
+        with pytest.raises(NotFound):
+            answer(request=asked, group=other, by=group_admin)
+    assert state_of(asked) is RequestState.WAITING
+
+
+def test_an_admin_of_another_organisation_is_not_reached_by_naming_their_group(
+    ask: Callable[..., AccessRequest], outsider: User
+) -> None:
+    theirs = make_group("Fabrikam night", organisation=outsider.organisation, admins=[outsider])
+    asked = ask(theirs)
+    with pytest.raises(NotFound):
+        access_requests.approve(request=asked, group=theirs, by=outsider, permissions=[POST])
+    assert not AuditEvent.objects.filter(group_id=theirs.pk).exists()
+
+
+def test_adding_the_connector_by_hand_answers_what_was_asked(
+    ask: Callable[..., AccessRequest], connector: Connector, group: Group, group_admin: User
+) -> None:
+    named, link = ask(group), ask()
+    granted = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+    named.refresh_from_db()
+    assert (named.state, named.grant) == (RequestState.APPROVED, granted.grant)
+    assert state_of(link) is RequestState.WAITING
+
+
+def test_a_group_that_has_it_already_leaves_the_link_waiting(
+    ask: Callable[..., AccessRequest], connector: Connector, group: Group, group_admin: User
+) -> None:
+    grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+    link = ask()
+    with pytest.raises(Conflict):
+        access_requests.approve(request=link, group=group, by=group_admin, permissions=[POST])
+    assert state_of(link) is RequestState.WAITING
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("named", [True, False], ids=["a named group", "a link"])
+def test_of_two_admins_at_once_one_answers(
+    ask: Callable[..., AccessRequest], group: Group, group_admin: User, organisation_admin: User, named: bool
+) -> None:
+    other = group if named else make_group("Day Shift", organisation=group.organisation)
+    for _round in range(5):
+        asked = ask(group if named else None)
+        results = together(
+            partial(access_requests.approve, request=asked, group=group, by=group_admin, permissions=[POST]),
+            partial(
+                access_requests.approve, request=asked, group=other, by=organisation_admin, permissions=[POST, READ]
+            ),
+            partial(access_requests.refuse, request=asked, group=other, by=organisation_admin),
+        )
+        assert [type(result) for result in results].count(Conflict) == 2, results
+        assert state_of(asked) in (RequestState.APPROVED, RequestState.REFUSED)
+        there = list(Grant.objects.present())
+        assert len(there) == (1 if state_of(asked) is RequestState.APPROVED else 0)
+        for grant in there:
+            grants.remove_connector(group=grant.group_grant.group, grant=grant, by=organisation_admin)

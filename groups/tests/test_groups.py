@@ -1,18 +1,23 @@
-"""Making groups, each id once, and what the database itself refuses."""
+"""Making groups, each id once; people who come, go and change roles; and what the database itself refuses."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 
-from accounts.models import AuditEvent, Person, User
+from accounts.audit.record import SYSTEM
+from accounts.models import AuditEvent, Organisation, Person, User
+from accounts.tests.factories import make_person
 from groups.models import Group, GroupLink, Membership, Message, Subscription
-from groups.services import groups
+from groups.services import groups, members
+from groups.services.members import Role
 from groups.tests.factories import make_group, person_of
+from groups.tests.threads import together
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
 
@@ -20,27 +25,6 @@ def create(admin: User, **fields: Any) -> groups.Created:
     return groups.create(
         **{"name": "Safety", "organisation": admin.organisation, "admin": person_of(admin), "by": admin, **fields}
     )
-
-
-def test_a_new_group_has_its_admin_and_its_members_and_names_wrong_numbers(group_admin: User, member: User) -> None:
-    numbers = [person_of(member).number, "nonsense"]
-    made = create(group_admin, name="  Safety ", welcome_message="Welcome!", numbers=numbers)
-    assert (made.group.name, made.group.welcome_message, made.group.group_type) == ("Safety", "Welcome!", "Group")
-    assert dict(Membership.objects.filter(group=made.group).values_list("person__names__name", "role")) == {
-        group_admin.name: "Admin",
-        member.name: "Member",
-    }
-    assert [failure.number for failure in made.failed] == ["nonsense"]
-
-
-def test_a_group_with_a_parent_is_its_sub_group(group_admin: User, group: Group) -> None:
-    made = create(group_admin, parent=group)
-    assert GroupLink.objects.get().parent == group
-    assert [event.tag for event in AuditEvent.objects.order_by("id")] == [
-        "group:account:created",
-        "group:subgroup:linked",
-    ]
-    assert made.group in Group.objects.under([group.pk])
 
 
 def test_a_private_group_is_not_made_under_an_organisations_group_and_nothing_is_left(
@@ -54,7 +38,6 @@ def test_a_private_group_is_not_made_under_an_organisations_group_and_nothing_is
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("name", " \t\n"),
         ("name", "half \ud83c"),
         ("welcome_message", "x" * 501),
         ("short_description", "x" * 201),
@@ -141,3 +124,86 @@ def test_nothing_that_a_group_holds_is_shown_by_its_text(group: Group, newcomer:
     shown = [str(make_message(text="for members only")), str(Membership.objects.get(person=newcomer))]
     shown.append(str(Subscription.objects.create(group=group, person=newcomer)))
     assert not any("for members only" in text or newcomer.number in text for text in shown)
+
+
+def roles(group: Group) -> dict[str, str]:
+    return dict(Membership.objects.filter(group=group).values_list("person__names__name", "role"))
+
+
+def test_every_change_stands_in_the_audit_trail_without_a_number(
+    group: Group, group_admin: User, newcomer: Person
+) -> None:
+    other = make_person("Imran Sheikh")
+    members.add(group=group, numbers=[other.number], by=group_admin)
+    members.set_role(group=group, person_id=newcomer.pk, role=Role.ADMIN, by=group_admin)
+    members.remove(group=group, person_id=newcomer.pk, by=group_admin)
+    events = list(AuditEvent.objects.order_by("id"))
+    assert [(event.tag, event.subject_name) for event in events] == [
+        ("group:member:added", "Imran Sheikh"),
+        ("group:member:changed", "Lakshmi Iyer"),
+        ("group:member:removed", "Lakshmi Iyer"),
+    ]
+    assert {(event.group_id, event.organisation_id) for event in events} == {(group.pk, group.organisation_id)}
+    assert not any(other.number in str(event.__dict__) for event in events)
+
+
+@pytest.mark.postgresql
+def test_nothing_is_changed_when_the_audit_trail_cannot_be_written(
+    group: Group, group_admin: User, newcomer: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = roles(group)
+
+    def full(*_rows: Any, **_options: Any) -> None:
+        raise DatabaseError("full")
+
+    monkeypatch.setattr(AuditEvent.objects, "bulk_create", full)
+    for act in (
+        lambda: members.add(group=group, numbers=["+919930000001"], by=group_admin),
+        lambda: members.set_role(group=group, person_id=newcomer.pk, role=Role.ADMIN, by=group_admin),
+        lambda: members.remove(group=group, person_id=newcomer.pk, by=group_admin),
+    ):
+        with pytest.raises(DatabaseError):
+            act()
+    assert roles(group) == before
+    assert not Person.objects.filter(number="+919930000001").exists()
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_several_removed_and_several_demoted_at_the_same_moment_leave_an_admin() -> None:
+    organisation = Organisation.objects.create(name="Contoso", entra_tenant_id="t")
+    for _attempt in range(5):
+        admins = [make_person(f"Admin {n}") for n in range(4)]
+        group = make_group(organisation=organisation, admins=admins)
+        halves = [[person.pk for person in half] for half in (admins[:2], admins[2:])]
+        results = together(
+            partial(members.remove_several, group=group, person_ids=halves[0], by=SYSTEM),
+            partial(members.set_roles, group=group, person_ids=halves[1], role=Role.MEMBER, by=SYSTEM),
+        )
+        assert sum(isinstance(result, RuleBroken) for result in results) == 1, results
+        assert Membership.objects.admins().filter(group=group).count() == 2
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_two_admins_who_leave_at_the_same_moment_do_not_leave_the_group_without_one() -> None:
+    organisation = Organisation.objects.create(name="Contoso", entra_tenant_id="t")
+    for _attempt in range(5):
+        pair = [make_person("Kavita"), make_person("Harpreet")]
+        group = make_group(organisation=organisation, admins=pair)
+        results = together(*(partial(members.remove, group=group, person_id=person.pk, by=SYSTEM) for person in pair))
+        assert sorted(isinstance(result, RuleBroken) for result in results) == [False, True], results
+        assert Membership.objects.admins().filter(group=group).count() == 1
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_the_same_people_added_twice_at_the_same_moment_are_in_once() -> None:
+    group = make_group(organisation=Organisation.objects.create(name="Contoso", entra_tenant_id="t"))
+    for attempt in range(1, 4):
+        numbers = [f"+91993{attempt}00{n:04}" for n in range(200)]
+        results = together(
+            *(partial(members.add, group=group, numbers=order, by=SYSTEM) for order in (numbers, numbers[::-1]))
+        )
+        assert not any(isinstance(result, Exception) for result in results), results
+        assert Membership.objects.filter(group=group).count() == attempt * 200

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from accounts.audit.record import SYSTEM
-from accounts.models import AuditEvent, Organisation, User
+from accounts.models import Organisation, User
 from accounts.tests.factories import make_organisation, make_user
 from groups.models import Group, GroupLink
 from groups.models.hierarchy import MOST_LEVELS, levels
@@ -57,16 +57,6 @@ def test_a_cycle_of_any_length_is_refused(chain: list[Group], parent: int, child
     assert GroupLink.objects.count() == 4
 
 
-def test_several_groups_are_attached_or_none_of_them(chain: list[Group], organisation: Organisation) -> None:
-    others = [make_group(name, organisation=organisation) for name in ("One", "Two")]
-    with pytest.raises(RuleBroken):
-        hierarchy.attach(parent=chain[2], children=[*others, chain[0]], by=SYSTEM)
-    assert GroupLink.objects.count() == 4
-    hierarchy.attach(parent=chain[2], children=others, by=SYSTEM)
-    assert list(Group.objects.under([chain[3].pk])) == [chain[4]]
-    assert set(Group.objects.under([chain[2].pk])) == {*others, *chain[3:]}
-
-
 def test_a_hierarchy_has_so_many_levels_and_no_more(organisation: Organisation) -> None:
     groups = [make_group(f"Group {number}", organisation=organisation) for number in range(MOST_LEVELS + 1)]
     middle = MOST_LEVELS // 2
@@ -102,12 +92,6 @@ def test_ten_thousand_levels_that_no_service_made_are_walked_without_harm(organi
         link(groups[-1], groups[0])
 
 
-def test_linking_again_changes_nothing_and_tells_nothing(chain: list[Group]) -> None:
-    told = AuditEvent.objects.count()
-    assert link(chain[0], chain[1]) == GroupLink.objects.get(parent=chain[0], child=chain[1])
-    assert AuditEvent.objects.count() == told
-
-
 def test_groups_of_two_organisations_are_never_linked(group: Group, outsider: User) -> None:
     for stranger in (make_group("Foreign", organisation=outsider.organisation), make_group("Private")):
         for parent, child in ((group, stranger), (stranger, group)):
@@ -128,27 +112,6 @@ def test_what_was_unlinked_may_be_linked_the_other_way_round(chain: list[Group])
     assert list(Group.objects.above([chain[0].pk])) == [chain[4]]
     with pytest.raises(NotFound):
         hierarchy.unlink(parent=chain[3], child=chain[4], by=SYSTEM)
-
-
-def test_linking_and_unlinking_stand_in_the_audit_trail(group: Group, group_admin: User) -> None:
-    child = make_group("Child", organisation=group.organisation)
-    hierarchy.link(parent=group, child=child, by=group_admin)
-    hierarchy.unlink(parent=group, child=child, by=group_admin)
-    events = AuditEvent.objects.order_by("id")
-    assert [event.tag for event in events] == ["group:subgroup:linked", "group:subgroup:unlinked"]
-    assert {(event.group_id, event.actor_name) for event in events} == {(group.pk, group_admin.name)}
-
-
-def test_the_counts_of_groups_directly_above_and_below_leave_removed_ones_out(chain: list[Group]) -> None:
-    link(chain[0], gone := make_group("Gone", organisation=chain[0].organisation))
-    link(chain[0], make_group("More", organisation=chain[0].organisation))
-    Group.objects.filter(pk=gone.pk).update(removed_at=clock.now())
-    counted = {
-        group.name: (group.sub_group_count, group.parent_group_count) for group in Group.objects.with_link_counts()
-    }
-    assert counted["Level 0"] == (2, 0)
-    assert counted["Level 1"] == (1, 1)
-    assert counted["Level 4"] == (0, 1)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -23,6 +23,7 @@ from groups.queries import groups as group_queries
 from groups.queries.groups import ASKED_ONE_BY_ONE
 from groups.services import connectors, members
 from groups.tasks import watch_orphans
+from groups.tests.conftest import Browser
 from groups.tests.factories import let_in, make_group, person_of
 from kaizala_console.dashboard.activity import audit_scope
 from kaizala_console.dashboard.onboarding import group_admin_path, list_own_groups
@@ -32,8 +33,6 @@ pytestmark = pytest.mark.django_db
 HOME = "/console/"
 
 TITLE = "Add a connector to your group"
-
-Browser = Callable[..., Client]
 
 
 def put_away(user: User) -> None:

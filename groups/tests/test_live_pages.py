@@ -20,10 +20,10 @@ from connectors.tests.test_live_pages import WHO_ASKS, first_exchange, following
 from groups.models import Group
 from groups.services import access_requests, connectors
 from groups.tests import factories
+from groups.tests.conftest import Browser
 from groups.tests.factories import Program, ask_for_access
 
 pytestmark = pytest.mark.django_db
-Browser = Callable[..., Client]
 # The pages of groups also read whether a phone number is verified.
 WHO_MAY = WHO_ASKS + 1
 
@@ -32,11 +32,6 @@ WHO_MAY = WHO_ASKS + 1
 def program(connector: Connector, group: Group, group_admin: User) -> Program:
     """With the handoff of its token."""
     return factories.let_in(connector, group, group_admin)
-
-
-@pytest.fixture
-def client(group_admin: User, browser_of: Browser) -> Client:
-    return browser_of(group_admin)
 
 
 @pytest.fixture
@@ -156,12 +151,6 @@ def test_the_developers_page_asks_until_the_answer_is_there_and_leads_on(
     tokens = [reverse("connectors:handoff", args=[handoff.pk]) for handoff in Handoff.objects.all()]
     assert [f'href="{token}"' in page.content.decode() for token in tokens] == [True] * (end == "approve")
     assert ("Request again" in text_of(page)) == (end != "approve")
-
-
-def test_the_etag_of_one_reader_is_nothing_to_another(
-    developers: Client, url: str, stranger: User, browser_of: Browser
-) -> None:
-    assert poll(browser_of(stranger), following(developers.get(url))).status_code == 404
 
 
 @pytest.mark.journey

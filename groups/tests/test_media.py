@@ -22,16 +22,12 @@ from groups.models import Group, MediaFile, MediaResource, MediaStore
 from groups.services import media
 from groups.tasks import sweep_media
 from groups.tests.factories import Program, let_act_for, let_in, make_connector, make_group, unknown_id
-from groups.tests.media_files import PNG
+from groups.tests.media_files import PNG, kept_on
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import RuleBroken
 
 IMAGES = (MediaKind.IMAGE, MediaKind.ALBUM)
 pytestmark = pytest.mark.usefixtures("shelf")
-
-
-def files_on(shelf: Path) -> int:
-    return sum(path.is_file() for path in shelf.rglob("*"))
 
 
 def caller(program: Program) -> AccessContext:
@@ -109,11 +105,11 @@ def test_what_nothing_was_posted_with_is_deleted_after_its_days(
     wanted(used.pk, program)
     travel(days=2, hours=23)
     sweep_media()
-    assert files_on(shelf) == 2
+    assert len(kept_on(shelf)) == 2
     travel(hours=2)
     sweep_media()
     assert list(MediaResource.objects.all()) == [used]
-    assert files_on(shelf) == 1
+    assert len(kept_on(shelf)) == 1
     assert MediaStore.objects.get().bytes_used == len(PNG)
     event = AuditEvent.objects.get(tag="media:file:deleted")
     assert (event.subject_id, event.actor_kind) == (str(unused.pk), "system")
@@ -128,7 +124,7 @@ def test_a_post_that_failed_does_not_keep_it(program: Program, shelf: Path, trav
         transaction.set_rollback(True)
     travel(days=8)
     assert media.sweep() == 1
-    assert files_on(shelf) == 0
+    assert len(kept_on(shelf)) == 0
 
 
 def test_what_broke_off_is_deleted_without_a_word(
@@ -139,7 +135,7 @@ def test_what_broke_off_is_deleted_without_a_word(
     assert media.sweep() == 0  # it may still be going on
     travel(hours=7)
     assert media.sweep() == 1
-    assert files_on(shelf) == 0
+    assert len(kept_on(shelf)) == 0
     assert MediaStore.objects.get().bytes_used == 0
     assert not AuditEvent.objects.filter(tag="media:file:deleted").exists()
 
@@ -165,7 +161,7 @@ def test_a_store_that_is_down_is_swept_the_next_time(
         assert media.sweep() == 0
     assert not MediaResource.objects.whole().filter(pk=resource.pk).exists()  # nobody posts with it any more
     assert media.sweep() == 1
-    assert files_on(shelf) == 0
+    assert len(kept_on(shelf)) == 0
 
 
 @pytest.mark.services
@@ -190,7 +186,7 @@ def test_sweeping_and_posting_at_once_never_posts_with_nothing(
     assert not [outcome for outcome in outcomes if isinstance(outcome, Exception)]
     posted = {pk for outcome in outcomes if isinstance(outcome, list) for pk in outcome}
     assert set(MediaResource.objects.values_list("pk", flat=True)) == posted
-    assert files_on(shelf) == len(posted)
+    assert len(kept_on(shelf)) == len(posted)
     assert MediaStore.objects.get().bytes_used == len(posted) * len(PNG)
 
 
@@ -203,7 +199,7 @@ def test_the_last_bytes_of_an_organisation_are_given_once(
     outcomes = together(6, lambda: stored(program))
     assert sum(isinstance(outcome, MediaResource) for outcome in outcomes) == 2
     assert MediaStore.objects.get().bytes_used == 1024**3
-    assert files_on(shelf) == 2
+    assert len(kept_on(shelf)) == 2
 
 
 @pytest.mark.parametrize(

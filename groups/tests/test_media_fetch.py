@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 from pytest_django import Settings
 
-from groups.models import MediaResource, MediaStore
+from groups.models import MediaResource
 from groups.services import media as media_fetch
-from groups.tests.conftest import Wire, refused
+from groups.tests.conftest import refused
 from groups.tests.factories import Program
-from groups.tests.media_files import FILES, JPEG, PNG
+from groups.tests.media_files import FILES, JPEG, PNG, nothing_kept
 from kaizala_console.lib.outbound_slots import outbound_slot
 from kaizala_console.lib.tests import outside
 from kaizala_console.lib.tests.outside import Outside, serving
@@ -42,13 +42,8 @@ def answers(server: Outside, content: bytes, **headers: str) -> None:
     server.RequestHandlerClass.answer_hello = answer  # type: ignore[attr-defined]
 
 
-def asked(wire: Wire, token: Program | None, url: str) -> Any:
-    return wire.post("/v1/media", json.dumps({"mediaUrl": url}), token)
-
-
-def nothing_kept(folder: Path) -> bool:
-    on_disk = [path for path in (folder / "media").rglob("*") if path.is_file()]
-    return not (on_disk or MediaResource.objects.exists() or MediaStore.objects.exclude(bytes_used=0).exists())
+def asked(program: Program, url: str) -> Any:
+    return program.post("/v1/media", {"mediaUrl": url})
 
 
 @pytest.mark.parametrize(
@@ -65,11 +60,11 @@ def nothing_kept(folder: Path) -> bool:
     ],
 )
 def test_a_file_is_fetched_and_kept_under_its_name(
-    wire: Wire, program: Program, elsewhere: Outside, path: str, headers: dict[str, str], name: str
+    program: Program, elsewhere: Outside, path: str, headers: dict[str, str], name: str
 ) -> None:
     content = FILES.get(name, JPEG)
     answers(elsewhere, content, **headers)
-    answer = asked(wire, program, f"http://127.0.0.1:{elsewhere.port}{path}")
+    answer = asked(program, f"http://127.0.0.1:{elsewhere.port}{path}")
     assert answer.status_code == 200, answer.content
     media = MediaResource.objects.get()
     assert answer.json() == {"mediaResource": str(media.pk)}
@@ -86,63 +81,36 @@ def test_a_file_is_fetched_and_kept_under_its_name(
         ("/v1/media/url", '{{mediaUrl:"{}"}}'),  # as a sample has it
     ],
 )
-def test_the_body_is_read_leniently(wire: Wire, program: Program, elsewhere: Outside, path: str, written: str) -> None:
+def test_the_body_is_read_leniently(program: Program, elsewhere: Outside, path: str, written: str) -> None:
     answers(elsewhere, PNG)
     body = written.format(f"http://127.0.0.1:{elsewhere.port}/a.png")
-    answer = wire.post(path, body.encode(), program, content_type="text/plain")
+    answer = program.post(path, body.encode(), content_type="text/plain")
     assert answer.json() == {"mediaResource": str(MediaResource.objects.get().pk)}
 
 
 # ---------------------------------------------------------------- What is not fetched
 
-PRIVATE = [
+# What else leads inside is tested with the client (kaizala_console/lib/tests/test_http_client.py).
+REFUSED = [
     "https://127.0.0.1/a.png",
     "https://localhost/a.png",
-    "https://127.1/a.png",
-    "https://0/a.png",
-    "https://10.0.0.1/a.png",
-    "https://172.16.0.1/a.png",
-    "https://192.168.1.1/a.png",
-    "https://100.64.0.1/a.png",
     "https://169.254.169.254/latest/meta-data/a.png",
-    "https://2130706433/a.png",
-    "https://0x7f000001/a.png",
-    "https://0177.0.0.1/a.png",
-    "https://[::1]/a.png",
-    "https://[::]/a.png",
     "https://[::ffff:127.0.0.1]/a.png",
-    "https://[::ffff:a9fe:a9fe]/a.png",
-    "https://[64:ff9b::7f00:1]/a.png",
-    "https://[64:ff9b:1::a00:1]/a.png",
-    "https://[fe80::1]/a.png",
-    "https://[fd00::1]/a.png",
-    "https://[ff02::1]/a.png",
-    "https://[2002:7f00:1::]/a.png",
-    "https://224.0.0.1/a.png",
     "https://inside.example/a.png",
-]
-REFUSED = [
     "http://8.8.8.8/a.png",
-    "ftp://8.8.8.8/a.png",
     "file:///etc/passwd",
     "https://user:secret@8.8.8.8/a.png",
     "https://8.8.8.8:22/a.png",
-    "https://",
-    "//8.8.8.8/a.png",
-    "a.png",
-    "https://8.8.8.8:port/a.png",
     "https://" + "a" * 3000 + ".example/a.png",
-    "https://exa mple/a.png",
-    "javascript:alert(1)",
+    "a.png",
 ]
 
 
-@pytest.mark.parametrize("url", PRIVATE + REFUSED)
+@pytest.mark.parametrize("url", REFUSED)
 def test_no_address_leads_into_the_network_of_the_console(
-    wire: Wire,
     program: Program,
     elsewhere: Outside,
-    tmp_path: Path,
+    shelf: Path,
     monkeypatch: pytest.MonkeyPatch,
     url: str,
 ) -> None:
@@ -152,11 +120,11 @@ def test_no_address_leads_into_the_network_of_the_console(
         return real("192.168.7.7" if host == "inside.example" else host, *arguments, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    message = refused(asked(wire, program, url), 400, "InvalidParameters", "ValidationException")
+    message = refused(asked(program, url), 400, "InvalidParameters", "ValidationException")
     assert message.startswith("mediaUrl: ")
     assert "secret" not in message
     assert not elsewhere.seen
-    assert nothing_kept(tmp_path)
+    assert nothing_kept(shelf)
 
 
 @pytest.mark.parametrize(
@@ -170,69 +138,70 @@ def test_no_address_leads_into_the_network_of_the_console(
     ],
 )
 def test_another_side_that_gives_no_file_is_told_of_and_no_redirect_is_followed(
-    wire: Wire, program: Program, elsewhere: Outside, tmp_path: Path, path: str, told: str
+    program: Program, elsewhere: Outside, shelf: Path, path: str, told: str
 ) -> None:
-    answer = asked(wire, program, f"http://127.0.0.1:{elsewhere.port}{path}")
+    answer = asked(program, f"http://127.0.0.1:{elsewhere.port}{path}")
     message = refused(answer, 400, "InvalidParameters", "ValidationException")
     assert message.startswith("mediaUrl: ")
     assert told in message or "HTTP" in message
     assert len(elsewhere.seen) <= 1
-    assert nothing_kept(tmp_path)
+    assert nothing_kept(shelf)
 
 
 def test_an_empty_file_and_what_is_not_what_it_claims_are_refused(
-    wire: Wire, program: Program, elsewhere: Outside, tmp_path: Path
+    program: Program, elsewhere: Outside, shelf: Path
 ) -> None:
     url = f"http://127.0.0.1:{elsewhere.port}"
     answers(elsewhere, b"")
-    assert "empty" in refused(asked(wire, program, f"{url}/a.png"), 400, "InvalidParameters", "ValidationException")
+    assert "empty" in refused(asked(program, f"{url}/a.png"), 400, "InvalidParameters", "ValidationException")
     answers(elsewhere, b"<html></html>", Content_Type="text/html")
     for path in ("/a.png", "/page.html", "/"):
-        refused(asked(wire, program, url + path), 415, "UnsupportedMediaType", "ValidationException")
-    assert nothing_kept(tmp_path)
+        refused(asked(program, url + path), 415, "UnsupportedMediaType", "ValidationException")
+    assert nothing_kept(shelf)
 
 
 @pytest.mark.parametrize("path", ["/endless", "/declared", "/bomb"])
 def test_a_file_without_end_is_cut_off(
-    wire: Wire, program: Program, elsewhere: Outside, tmp_path: Path, settings: Settings, path: str
+    program: Program, elsewhere: Outside, shelf: Path, settings: Settings, path: str
 ) -> None:
     settings.MEDIA_MAX_MB = 1
-    answer = asked(wire, program, f"http://127.0.0.1:{elsewhere.port}{path}")
+    answer = asked(program, f"http://127.0.0.1:{elsewhere.port}{path}")
     refused(answer, 413, "PayloadTooLarge", "ValidationException")
-    assert nothing_kept(tmp_path)
+    assert nothing_kept(shelf)
 
 
 def test_a_slow_drip_is_given_up(
-    wire: Wire, program: Program, elsewhere: Outside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    program: Program, elsewhere: Outside, shelf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(media_fetch, "_SECONDS", 0.2)
-    answer = asked(wire, program, f"http://127.0.0.1:{elsewhere.port}/drip")
+    answer = asked(program, f"http://127.0.0.1:{elsewhere.port}/drip")
     assert "in time" in refused(answer, 400, "InvalidParameters", "ValidationException")
-    assert nothing_kept(tmp_path)
+    assert nothing_kept(shelf)
 
 
 def test_one_address_is_fetched_at_a_time_for_a_connector_and_few_in_a_process(
-    wire: Wire, program: Program, elsewhere: Outside, settings: Settings
+    program: Program, elsewhere: Outside, settings: Settings
 ) -> None:
     answers(elsewhere, JPEG)
     url = f"http://127.0.0.1:{elsewhere.port}/a.jpg"
     with outbound_slot(str(program.connector.pk), seconds=30):
-        answer = asked(wire, program, url)
+        answer = asked(program, url)
     assert int(answer["Retry-After"]) > 0
     refused(answer, 429, "TooManyRequests", "ThrottlingException")
     with ExitStack() as others:
         for other in range(settings.CONSOLE_THREADS // 2):
             others.enter_context(outbound_slot(f"other-{other}", seconds=30))
-        refused(asked(wire, program, url), 429, "TooManyRequests", "ThrottlingException")
-    assert asked(wire, program, url).status_code == 200
+        refused(asked(program, url), 429, "TooManyRequests", "ThrottlingException")
+    assert asked(program, url).status_code == 200
 
 
 @pytest.mark.parametrize("body", ["", "{}", '{"mediaUrl": ""}', '{"mediaUrl": ["a"]}', "[]", "x"])
-def test_a_body_without_an_address_is_refused_in_words(wire: Wire, program: Program, body: str) -> None:
-    refused(wire.post("/v1/media", body, program), 400, "InvalidParameters", "ValidationException")
+def test_a_body_without_an_address_is_refused_in_words(program: Program, body: str) -> None:
+    refused(program.post("/v1/media", body), 400, "InvalidParameters", "ValidationException")
 
 
-def test_nobody_has_anything_fetched_without_a_token(wire: Wire, elsewhere: Outside, tmp_path: Path) -> None:
-    refused(asked(wire, None, f"http://127.0.0.1:{elsewhere.port}/a.png"), 401, "InvalidToken")
+def test_nobody_has_anything_fetched_without_a_token(db: None, elsewhere: Outside, shelf: Path) -> None:
+    body = {"mediaUrl": f"http://127.0.0.1:{elsewhere.port}/a.png"}
+    refused(Client().post("/v1/media", body, content_type="application/json"), 401, "InvalidToken")
     assert not elsewhere.seen
-    assert nothing_kept(tmp_path)
+    assert nothing_kept(shelf)

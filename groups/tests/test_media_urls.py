@@ -15,30 +15,19 @@ from pytest_django import Settings
 
 from groups.media.storage import get_url, is_valid_address
 from groups.models import MediaFile, MediaResource
-from groups.tests.conftest import Wire, refused
+from groups.tests.conftest import refused
 from groups.tests.factories import Program
-from groups.tests.media_files import FILES, JPEG, MULTIPART, PNG, body, part
+from groups.tests.media_files import FILES, JPEG, PNG, path_of, uploaded
 from kaizala_console.lib import clock, crypto
 
 CONTENT = JPEG + bytes(range(256)) * 1000
 pytestmark = pytest.mark.usefixtures("shelf")
 
 
-def uploaded(wire: Wire, program: Program, content: bytes, name: str) -> MediaFile:
-    answer = wire.post("/v1/media", body(part(content, name)), program, content_type=MULTIPART)
-    assert answer.status_code == 200, answer.content
-    return MediaFile.objects.get(resource=answer.json()["mediaResource"])
-
-
 @pytest.fixture
-def file(wire: Wire, program: Program) -> MediaFile:
+def file(program: Program) -> MediaFile:
     """A picture that was uploaded."""
-    return uploaded(wire, program, CONTENT, "Rain at Pune.jpg")
-
-
-def path_of(file: MediaFile) -> str:
-    parts = urlsplit(get_url(file))
-    return f"{parts.path}?{parts.query}"
+    return uploaded(program, CONTENT, "Rain at Pune.jpg")
 
 
 def get(path: str, **headers: str) -> Any:
@@ -94,8 +83,8 @@ def test_it_opens_for_whoever_has_it_without_a_token_in_one_query(file: MediaFil
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_no_browser_takes_a_file_for_a_page(wire: Wire, program: Program, name: str) -> None:
-    answer = get(path_of(uploaded(wire, program, FILES[name], name)))
+def test_no_browser_takes_a_file_for_a_page(program: Program, name: str) -> None:
+    answer = get(path_of(uploaded(program, FILES[name], name)))
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert re.search(r"(^|; )sandbox($|;)", answer["Content-Security-Policy"])
     assert "default-src 'none'" in answer["Content-Security-Policy"]
@@ -106,8 +95,8 @@ def test_no_browser_takes_a_file_for_a_page(wire: Wire, program: Program, name: 
     assert answer["Content-Disposition"].startswith("inline" if shown else "attachment")
 
 
-def test_names_in_other_scripts_arrive_whole(wire: Wire, program: Program) -> None:
-    answer = get(path_of(uploaded(wire, program, PNG, "वर्षा.png")))
+def test_names_in_other_scripts_arrive_whole(program: Program) -> None:
+    answer = get(path_of(uploaded(program, PNG, "वर्षा.png")))
     assert answer.status_code == 200
     assert answer["Content-Disposition"].startswith("inline; filename*=utf-8''%E0%A4")
 

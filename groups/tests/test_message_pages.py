@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,13 +15,13 @@ from connectors.tests.html_forms import form_to, forms_of, text_of
 from groups.models import Action, Group, Message, Reaction
 from groups.services import actions, messages, responses
 from groups.tests.cards import POLL, SURVEY, make_media
+from groups.tests.conftest import Browser
 from groups.tests.factories import Program, make_group, person_of
 from groups.tests.pages import count_statements, everything
 from kaizala_console.lib import clock
 from kaizala_console.lib.phone_numbers import mask
 
 pytestmark = pytest.mark.django_db
-Browser = Callable[..., Client]
 
 
 @pytest.fixture

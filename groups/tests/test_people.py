@@ -17,8 +17,8 @@ from connectors.permissions import PERMISSIONS
 from connectors.tests.webhook_cast import make_webhook
 from groups.models import Group, Membership, PersonAttribute, PersonAttributeValue
 from groups.queries import directory, groups
-from groups.services import members
 from groups.tests.bulk import done, uploaded
+from groups.tests.conftest import Browser
 from groups.tests.factories import Program, let_act_by_pin, let_in, make_connector, make_group, person_of
 from kaizala_console.lib.pagination import Page
 
@@ -80,26 +80,6 @@ def test_letters_of_any_script_are_found(group: Group, group_admin: User) -> Non
     assert found(group_admin, "lknur") == {"İlknur Ärger"}
 
 
-@pytest.mark.postgresql
-def test_what_is_noted_is_found_among_the_attributes_that_one_may_read(
-    lakshmi: Person, organisation: Organisation, group_admin: User, organisation_admin: User
-) -> None:
-    for name, for_colleagues, text in (("Department", True, "Field Service Mumbai"), ("Salary", False, "Grade seven")):
-        attribute = PersonAttribute.objects.create(
-            organisation=organisation, name=name, for_colleagues=for_colleagues, position=for_colleagues
-        )
-        PersonAttributeValue.objects.create(attribute=attribute, person=lakshmi, text=text)
-    assert found(group_admin, "mumbai field") == found(organisation_admin, "vice mum") == {"Lakshmi Iyer"}
-    assert found(group_admin, "seven") == set()
-    assert found(organisation_admin, "seven") == {"Lakshmi Iyer"}
-
-
-@pytest.mark.postgresql
-def test_who_is_in_no_group_that_one_sees_is_not_found(lakshmi: Person, group_admin: User) -> None:
-    Membership.objects.create(group=make_group("Elsewhere"), person=make_person("Lakshmi Rao"))
-    assert found(group_admin, "lakshmi") == {"Lakshmi Iyer"}
-
-
 # Pages ----------------------------------------------------------------------------------------------------------------
 
 
@@ -155,27 +135,6 @@ def test_the_directory_is_narrowed_to_whom_an_attribute_says_something(
 
 
 @pytest.mark.postgresql
-def test_the_users_of_a_group_are_leafed_through_by_name(group: Group, group_admin: User) -> None:
-    for name in ("Zoe", "Priya Shah", "", "Asha", "Priya Shah"):
-        Membership.objects.create(group=group, person=make_person(name))
-    names = ["", "Arjun Mehta", "Asha", "Lakshmi Iyer", "Meera Nair", "Priya Shah", "Priya Shah", "Zoe"]
-    assert leafed(lambda **at: groups.member_page(group, by_name=True, **at)) == (names, names)
-    assert leafed(lambda **at: groups.member_page(group, by_name=True, only="admins", **at))[0] == ["Arjun Mehta"]
-
-
-@pytest.mark.postgresql
-def test_a_page_takes_one_statement_and_one_for_the_names(group: Group, django_assert_num_queries: Any) -> None:
-    with django_assert_num_queries(2):
-        assert [row.person.name for row in groups.member_page(group, search="arju").items] == ["Arjun Mehta"]
-
-
-@pytest.mark.postgresql
-def test_a_member_who_was_just_added_is_found(group: Group, group_admin: User) -> None:
-    members.add(group=group, numbers=["+919855500077"], by=group_admin)
-    assert [row.person.number for row in groups.member_page(group, search="5550007").items] == ["+919855500077"]
-
-
-@pytest.mark.postgresql
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no trigrams: it looks at each row")
 def test_the_indexes_serve_the_search(lakshmi: Person) -> None:
     with connection.cursor() as cursor:
@@ -189,8 +148,6 @@ def test_the_indexes_serve_the_search(lakshmi: Person) -> None:
 HEADER = "Phone number,Name,Role,Action\n"
 
 NUMBER = "+919876543210"
-
-Browser = Callable[..., Client]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,19 +11,20 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, Organisation, Person, PersonName, User
+from accounts.tests.factories import make_person
 from connectors.models import Connector, Grant
 from connectors.tests.html_forms import count_queries, form_to, text_of
 from groups.models import BulkJob, Group, Membership, PersonAttribute, PersonAttributeValue
 from groups.services import directory
 from groups.services.bulk import jobs
 from groups.tests.bulk import told, worked_at
+from groups.tests.conftest import Browser
 from groups.tests.factories import let_act_for, make_group, person_of
 from groups.tests.pages import KEY, everything, without_ids
 from kaizala_console.lib import ids
 from kaizala_console.lib.phone_numbers import display
 
 pytestmark = pytest.mark.django_db
-Browser = Callable[..., Client]
 
 DIRECTORY = "/console/directory/"
 
@@ -143,6 +143,7 @@ def test_what_somebody_else_noted_meanwhile_stays_and_what_is_too_long_comes_bac
     assert set(PersonAttributeValue.objects.values_list("text", flat=True)) == {"Crew", "Depot South"}
 
 
+@pytest.mark.postgresql
 def test_a_filter_finds_by_what_the_asker_may_read(
     client: Client,
     group: Group,
@@ -161,6 +162,7 @@ def test_a_filter_finds_by_what_the_asker_may_read(
 
     by_department = {"attribute": str(department.pk), "value": "crew"}
     assert found(client, q="crew") == found(client, **by_department) == {"Meera Nair"}
+    assert found(browser_of(group_admin), q="crew") == set()
     assert found(browser_of(group_admin), **by_department) == {"Meera Nair", "Lakshmi Iyer"}, "none of theirs"
     for forged in ({"attribute": "x", "value": "y"}, {"attribute": str(ids.new_id()), "value": "\0"}):
         assert found(client, **forged) == {"Meera Nair", "Lakshmi Iyer"}
@@ -177,6 +179,15 @@ def test_fifty_people_with_five_attributes_cost_no_more_queries(
         PersonAttributeValue(attribute=column, person=person, text="x") for column in columns for person in people
     )
     assert count_queries(client, DIRECTORY) == few
+
+
+def test_what_was_noted_of_somebody_who_is_gone_leads_to_the_directory(
+    organisation_admin: User, browser_of: Browser
+) -> None:
+    url = reverse("groups:person_attributes", args=[make_person("Ravi Kale").pk])
+    answer = browser_of(organisation_admin).post(url, {}, follow=True)
+    assert answer.redirect_chain == [(reverse("groups:directory"), 302)]
+    assert "This person is in none of the organisation’s groups." in text_of(answer)
 
 
 # Which attributes there are -------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Posting each kind of action, and changing its properties (wire protocol §6, Actions; ADR 0052, 0061)."""
+"""Actions (wire protocol §6; ADR 0052, 0061): posting each kind, changing properties, who posts and reads, the list."""
 
 from __future__ import annotations
 
@@ -7,15 +7,36 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent, Person, User
 from connectors.models import CompatibilityQuirkDay, Connector
+from connectors.permissions import Permission
 from connectors.services import usage
-from groups.models import Action, Group, MediaResource
-from groups.tests.cards import MEETING, POLL, SURVEY, action_path, actions_of, make_media
+from groups.models import Action, Group, MediaResource, Message
+from groups.tests.cards import (
+    MEETING,
+    POLL,
+    SURVEY,
+    action_path,
+    actions_of,
+    details,
+    listed,
+    make_media,
+    post,
+    posted,
+)
 from groups.tests.conftest import invalid, not_found, refused
-from groups.tests.factories import Program, let_act_for, person_of
-from groups.tests.program_cards import details, listed, post, posted
+from groups.tests.factories import (
+    Program,
+    let_act_for,
+    let_in,
+    make_connector,
+    make_group,
+    person_of,
+    unknown_id,
+)
 from kaizala_console.lib import clock
 
 Travel = Callable[..., dt.datetime]
@@ -305,3 +326,181 @@ def test_where_only_admins_post_nobody_else_changes_properties(
     assert change(token, own).status_code == 200
     Group.objects.filter(pk=group.pk).update(only_admins_post=True)
     refused(change(token, own), 403, "Unauthorized")
+
+
+@pytest.mark.parametrize("scope", ["write", "read"])
+def test_the_permission_is_needed(developer: User, group: Group, group_admin: User, scope: str) -> None:
+    connector = make_connector(developer, name="Texts", permissions=[Permission.TEXT_MESSAGE])
+    program = let_in(connector, group, group_admin)
+    answer = post(program, group, "Poll", POLL) if scope == "write" else program.get(actions_of(group))
+    assert "Action" in refused(answer, 403, "Unauthorized")
+    assert not Action.objects.exists()
+
+
+def test_a_stranger_gets_the_answer_for_no_group(
+    program: Program, connector: Connector, group: Group, stranger: User
+) -> None:
+    action = posted(program, group, "Poll", POLL)
+    token = let_act_for(connector, stranger)
+    unknown = f"/v1/groups/{unknown_id()}/actions"
+    for path in (actions_of(group), f"{actions_of(group)}/{action.pk}?getDetails=true"):
+        answer = token.get(path)
+        assert refused(answer, 403, "Unauthorized") == refused(token.get(unknown), 403, "Unauthorized")
+    refused(post(token, group, "Poll", POLL), 403, "Unauthorized")
+    assert Action.objects.count() == 1
+
+
+def test_an_action_of_another_group_is_not_found(
+    program: Program, group: Group, group_admin: User, connector: Connector
+) -> None:
+    other = make_group("Day Shift", organisation=group.organisation, admins=[group_admin])
+    action = posted(let_in(connector, other, group_admin), other, "Poll", POLL)
+    for key in (action.pk, unknown_id(), "nonsense"):
+        refused(program.get(f"{actions_of(group)}/{key}"), 404, "NotFound", "NotFoundException")
+
+
+def test_in_a_managed_public_group_only_admins_post_and_members_do_not_see_what_goes_to_subscribers(
+    connector: Connector, public: Group, group_admin: User, member: User
+) -> None:
+    members, admins = let_act_for(connector, member), let_in(connector, public, group_admin)
+    refused(post(members, public, "Poll", POLL), 403, "Unauthorized")
+    assert not Action.objects.exists()
+    for to, audience in (
+        ({"sendToAllSubscribers": "true"}, Message.Audience.SUBSCRIBERS),
+        ({"subscribers": ["+91 98200 00041"]}, Message.Audience.CHOSEN),
+    ):
+        action = posted(admins, public, "Poll", POLL, **to)
+        assert action.audience == audience
+        assert listed(members, public) == []
+        refused(members.get(f"{actions_of(public)}/{action.pk}"), 404, "NotFound", "NotFoundException")
+    posted(admins, public, "Poll", POLL)
+    assert len(listed(members, public)) == 1
+
+
+def test_in_a_plain_group_all_subscribers_are_its_members(
+    program: Program, connector: Connector, group: Group, member: User
+) -> None:
+    for token in (program, let_act_for(connector, member)):
+        card = posted(token, group, "Poll", POLL, sendToAllSubscribers=True)
+        assert card.audience == Message.Audience.MEMBERS
+    answer = post(program, group, "Poll", POLL, subscribers=["+919820000041"])
+    assert "subscribers" in refused(answer, 400, "InvalidParameters", "ValidationException")
+
+
+def test_the_list_says_who_sent_what_and_when(
+    program: Program, group: Group, group_admin: User, travel: Travel
+) -> None:
+    now = travel()
+    action = posted(program, group, "Poll", POLL)
+    (shown,) = listed(program, group)
+    assert {name: shown[name] for name in ("referenceId", "actionType", "sender", "sentAt", "creationTime")} == {
+        "referenceId": str(action.pk),
+        "actionType": "Poll",
+        "sender": person_of(group_admin).number,
+        "sentAt": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "creationTime": clock.epoch_ms(now) // 1000,
+    }
+
+
+def make_polls(group: Group, person: Person, number: int) -> list[Action]:
+    start = clock.now() - dt.timedelta(days=10)
+    return Action.objects.bulk_create(
+        [
+            Action(
+                group=group,
+                person=person,
+                kind=Action.Kind.POLL,
+                title=f"Poll {n}",
+                body={"question": f"Poll {n}", "choices": [{"title": "a"}, {"title": "b"}]},
+                sent_at=start + dt.timedelta(minutes=n),
+                expires_at=start,
+            )
+            for n in range(number)
+        ]
+    )
+
+
+def questions(answer: Any) -> list[str]:
+    return [action["actionBody"]["question"] for action in answer.json()["actions"]]
+
+
+@pytest.mark.postgresql
+def test_without_a_date_the_last_thirty_are_listed_in_order(program: Program, group: Group, group_admin: User) -> None:
+    make_polls(group, person_of(group_admin), 31)
+    answer = program.get(actions_of(group))
+    assert questions(answer) == [f"Poll {n}" for n in range(1, 31)]
+    assert answer.json()["hasMore"] is True
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("unit", [1, 1000])
+@pytest.mark.parametrize(("at_once", "count"), [(1, 3), (2, 1), (3, 5), (7, 2)])
+def test_a_program_that_goes_on_from_a_second_always_comes_further(
+    program: Program, group: Group, group_admin: User, at_once: int, count: int, unit: int
+) -> None:
+    """However many were sent in one second, however few it takes at a time, and in seconds as in milliseconds."""
+    polls = make_polls(group, person_of(group_admin), 3 * at_once)
+    start = polls[0].sent_at.replace(microsecond=0)
+    for n, poll in enumerate(polls):
+        poll.sent_at = start + dt.timedelta(seconds=n // at_once, milliseconds=n % at_once)
+    Action.objects.bulk_update(polls, ["sent_at"])
+    since, seen, more = clock.epoch_ms(start) // 1000 - 60, dict[str, int](), True
+    for _page in range(2 * len(polls)):
+        page = program.get(f"{actions_of(group)}?fromDate={since * unit}&count={count}").json()
+        seen |= {action["referenceId"]: action["creationTime"] for action in page["actions"]}
+        since, more = max(action["creationTime"] for action in page["actions"]), page["hasMore"]
+        if not more:
+            break
+    assert (more, len(seen)) == (False, len(polls))
+    assert list(seen.values()) == sorted(seen.values())
+
+
+@pytest.mark.postgresql
+def test_has_more_is_false_when_the_last_one_is_there(program: Program, group: Group, group_admin: User) -> None:
+    make_polls(group, person_of(group_admin), 3)
+    for query in ("?count=3", "?count=3&fromDate=0", "?count=5000"):
+        answer = program.get(actions_of(group) + query)
+        assert (len(answer.json()["actions"]), answer.json()["hasMore"]) == (3, False)
+
+
+def test_one_kind_is_listed_alone(program: Program, group: Group) -> None:
+    posted(program, group, "Poll", POLL)
+    posted(program, group, "Survey", SURVEY)
+    posted(program, group, "com.contoso.x", SURVEY)
+    posted(program, group, "com.contoso.y", SURVEY)
+    for query, expected in {
+        "?actionType=SURVEY": ["Survey"],
+        "?actiontype=poll": ["Poll"],
+        "?actionType=com.contoso.x": ["com.contoso.x"],
+        "?id=com.contoso.y": ["com.contoso.y"],
+    }.items():
+        assert [action["actionType"] for action in listed(program, group, query)] == expected
+
+
+@pytest.mark.parametrize("query", ["?actionType=Song", "?count=0", "?count=many", "?fromDate=yesterday"])
+def test_a_query_that_means_nothing_is_refused(program: Program, group: Group, query: str) -> None:
+    message = refused(program.get(actions_of(group) + query), 400, "InvalidParameters", "ValidationException")
+    assert query[1:].partition("=")[0] in message
+
+
+@pytest.mark.postgresql
+def test_a_hundred_mixed_actions_take_as_many_queries_as_two(
+    program: Program, group: Group, group_admin: User, member: User
+) -> None:
+    def count() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert program.get(f"{actions_of(group)}?count=100").status_code == 200
+        return len(captured)
+
+    def some() -> None:
+        posted(program, group, "Image", {"mediaResource": make_media(program)})
+        posted(program, group, "Job", {"title": "x", "assignedTo": [person_of(member).number]})
+
+    some()
+    before = count()
+    some()
+    posted(program, group, "Survey", SURVEY)
+    body = {"title": "a", "message": "b", "mediaResources": [make_media(program)]}
+    posted(program, group, "Announcement", body)
+    make_polls(group, person_of(group_admin), 90)
+    assert count() == before

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import errno
 import io
-import json
 import tracemalloc
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -27,33 +26,33 @@ from groups.media import storage
 from groups.models import Group, MediaFile, MediaResource, MediaStore
 from groups.services import media as services
 from groups.tests.cards import make_media
-from groups.tests.conftest import Wire, invalid, refused
+from groups.tests.conftest import invalid, refused
 from groups.tests.factories import Program, let_in, make_connector, person_of, unknown_id
-from groups.tests.media_files import BOUNDARY, FILES, JPEG, KINDS, MULTIPART, PDF, PNG, body, part
+from groups.tests.media_files import (
+    BOUNDARY,
+    FILES,
+    JPEG,
+    KINDS,
+    MULTIPART,
+    PDF,
+    PNG,
+    body,
+    kept_on,
+    nothing_kept,
+    part,
+    upload,
+)
 from kaizala_console.lib.tests.picture_files import begun, chunk, header
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("shelf")]
-
-
-def on(shelf: Path) -> list[bytes]:
-    return [path.read_bytes() for path in shelf.rglob("*") if path.is_file()]
-
-
-def nothing_kept(shelf: Path) -> bool:
-    stores = MediaStore.objects.exclude(bytes_used=0)
-    return not (on(shelf) or MediaResource.objects.exists() or MediaFile.objects.exists() or stores.exists())
-
-
-def upload(wire: Wire, token: Program | str | None, *parts: bytes, path: str = "/v1/media", **headers: str) -> Any:
-    return wire.post(path, body(*parts), token, content_type=MULTIPART, **headers)
 
 
 # ---------------------------------------------------------------- What is taken
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_type_of_the_protocol_is_taken(wire: Wire, program: Program, shelf: Path, name: str) -> None:
-    answer = upload(wire, program, part(FILES[name], name))
+def test_every_type_of_the_protocol_is_taken(program: Program, shelf: Path, name: str) -> None:
+    answer = upload(program, part(FILES[name], name))
     assert answer.status_code == 200, answer.content
     media = MediaResource.objects.get()
     assert answer.json() == {"mediaResource": str(media.pk)}
@@ -62,13 +61,13 @@ def test_every_type_of_the_protocol_is_taken(wire: Wire, program: Program, shelf
     assert media.stored_at is not None
     file = media.files.get()
     assert (file.name, file.size, file.position) == (name, len(FILES[name]), 0)
-    assert on(shelf) == [FILES[name]]
+    assert kept_on(shelf) == [FILES[name]]
 
 
 @pytest.mark.parametrize("field", ["FileName", "", "a b", "имя", "files[]", "x" * 200])
-def test_the_field_may_have_any_name(wire: Wire, program: Program, field: str) -> None:
+def test_the_field_may_have_any_name(program: Program, field: str) -> None:
     text = part(b"a caption", None, "caption")
-    assert upload(wire, program, text, part(PNG, "plan.png", field)).status_code == 200
+    assert upload(program, text, part(PNG, "plan.png", field)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -80,25 +79,23 @@ def test_the_field_may_have_any_name(wire: Wire, program: Program, field: str) -
         b"Content-Type: image/png\r\nContent-Disposition: form-data; name=files; filename*=utf-8''file.png",
     ],
 )
-def test_a_file_may_come_without_a_name_as_net_sends_it(
-    wire: Wire, program: Program, shelf: Path, headers: bytes
-) -> None:
+def test_a_file_may_come_without_a_name_as_net_sends_it(program: Program, shelf: Path, headers: bytes) -> None:
     """ADR 0061. A field of text beside it stays one."""
     line = f"--{BOUNDARY}\r\n".encode()
     text = line + b"Content-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; name=x\r\n\r\nhello\r\n"
-    answer = upload(wire, program, text, line + headers + b"\r\n\r\n" + PNG + b"\r\n", text)
+    answer = upload(program, text, line + headers + b"\r\n\r\n" + PNG + b"\r\n", text)
     assert answer.status_code == 200, answer.content
     assert MediaFile.objects.get().name == "file.png"
-    assert on(shelf) == [PNG]
+    assert kept_on(shelf) == [PNG]
 
 
-def test_several_images_make_an_album_in_their_order(wire: Wire, program: Program, shelf: Path) -> None:
-    answer = upload(wire, program, part(PNG, "b.png", "2"), part(JPEG, "a.jpg", "1"), part(PNG, "c.png", "2"))
+def test_several_images_make_an_album_in_their_order(program: Program, shelf: Path) -> None:
+    answer = upload(program, part(PNG, "b.png", "2"), part(JPEG, "a.jpg", "1"), part(PNG, "c.png", "2"))
     assert answer.status_code == 200, answer.content
     media = MediaResource.objects.get()
     assert media.kind == "Album"
     assert [(file.position, file.name) for file in media.files.all()] == [(0, "b.png"), (1, "a.jpg"), (2, "c.png")]
-    assert sorted(on(shelf)) == sorted([PNG, JPEG, PNG])
+    assert sorted(kept_on(shelf)) == sorted([PNG, JPEG, PNG])
 
 
 @pytest.mark.parametrize(
@@ -113,17 +110,17 @@ def test_several_images_make_an_album_in_their_order(wire: Wire, program: Progra
     ],
 )
 def test_file_names_are_read_as_programs_write_them_and_kept_harmless(
-    wire: Wire, program: Program, disposition: str, name: str
+    program: Program, disposition: str, name: str
 ) -> None:
-    answer = upload(wire, program, part(PNG, raw=disposition))
+    answer = upload(program, part(PNG, raw=disposition))
     assert answer.status_code == 200, answer.content
     file = MediaFile.objects.get()
     assert file.name == name
     assert "plan" not in file.key
 
 
-def test_the_audit_trail_tells_of_it_without_its_name(wire: Wire, program: Program) -> None:
-    upload(wire, program, part(PNG, "wages of Meera.png"))
+def test_the_audit_trail_tells_of_it_without_its_name(program: Program) -> None:
+    upload(program, part(PNG, "wages of Meera.png"))
     event = AuditEvent.objects.get(tag="media:file:uploaded")
     assert event.after == {"kind": "Image", "files": 1, "bytes": len(PNG)}
     assert event.connector_id == program.connector.pk
@@ -147,9 +144,9 @@ UNSUPPORTED: dict[str, tuple[list[bytes], str]] = {
 
 
 @pytest.mark.parametrize("what", UNSUPPORTED)
-def test_what_is_not_what_it_claims_is_refused(wire: Wire, program: Program, shelf: Path, what: str) -> None:
+def test_what_is_not_what_it_claims_is_refused(program: Program, shelf: Path, what: str) -> None:
     parts, says = UNSUPPORTED[what]
-    message = refused(upload(wire, program, *parts), 415, "UnsupportedMediaType", "ValidationException")
+    message = refused(upload(program, *parts), 415, "UnsupportedMediaType", "ValidationException")
     assert ".jpg, .jpeg, .png, .mp3, .wav, .doc, .docx, .xls, .xlsx, .ppt, .pptx, .pdf, .mp4, .3gp, .3gpp" in message
     assert says in message
     assert nothing_kept(shelf)
@@ -157,10 +154,8 @@ def test_what_is_not_what_it_claims_is_refused(wire: Wire, program: Program, she
 
 @pytest.mark.parametrize("content_type", ["application/json", "application/octet-stream"])
 @pytest.mark.parametrize("sent", [PNG, body(part(PNG)), PNG * 20_000], ids=["raw", "multipart", "large"])
-def test_a_file_under_another_type_is_told_how_files_are_sent(
-    wire: Wire, program: Program, content_type: str, sent: bytes
-) -> None:
-    answer = wire.post("/v1/media", sent, program, content_type=content_type)
+def test_a_file_under_another_type_is_told_how_files_are_sent(program: Program, content_type: str, sent: bytes) -> None:
+    answer = program.post("/v1/media", sent, content_type=content_type)
     assert "multipart/form-data" in invalid(answer)
 
 
@@ -184,15 +179,15 @@ INVALID = {
 
 
 @pytest.mark.parametrize("what", INVALID)
-def test_a_body_that_makes_no_sense_is_refused_in_words(wire: Wire, program: Program, shelf: Path, what: str) -> None:
-    answer = wire.post("/v1/media", INVALID[what], program, content_type=MULTIPART)
+def test_a_body_that_makes_no_sense_is_refused_in_words(program: Program, shelf: Path, what: str) -> None:
+    answer = program.post("/v1/media", INVALID[what], content_type=MULTIPART)
     invalid(answer)
     assert nothing_kept(shelf)
 
 
 @pytest.mark.parametrize("boundary", ["", "; boundary=", '; boundary="', "; boundary=" + "x" * 500, "; boundary=ü"])
-def test_a_boundary_that_makes_no_sense_is_refused_in_words(wire: Wire, program: Program, boundary: str) -> None:
-    answer = wire.post("/v1/media", body(part(PNG)), program, content_type=f"multipart/form-data{boundary}")
+def test_a_boundary_that_makes_no_sense_is_refused_in_words(program: Program, boundary: str) -> None:
+    answer = program.post("/v1/media", body(part(PNG)), content_type=f"multipart/form-data{boundary}")
     said = invalid(answer)
     assert boundary or "no boundary" in said
 
@@ -206,10 +201,10 @@ def test_a_boundary_that_makes_no_sense_is_refused_in_words(wire: Wire, program:
 @example(disposition="; filename*=utf-16''%00%00; filename*0=\"a\"", content_type="", name="a.png")
 @example(disposition="; filename*=nonsense''a.png", content_type="", name="")
 def test_no_header_of_a_part_makes_the_door_fail(
-    wire: Wire, program: Program, disposition: str, content_type: str, name: str
+    program: Program, disposition: str, content_type: str, name: str
 ) -> None:
     headers = f'form-data; name="f"; filename="{name}"{disposition}\r\nContent-Type: {content_type}'
-    answer = upload(wire, program, part(PNG, raw=headers))
+    answer = upload(program, part(PNG, raw=headers))
     assert answer.status_code in (200, 400, 415), answer.content
 
 
@@ -235,7 +230,6 @@ LARGE = part(PNG + bytes(MIB), "plan.png")
     ids=["a file", "all together", "pixels", "fields", "files"],
 )
 def test_what_is_too_much_is_refused(
-    wire: Wire,
     program: Program,
     shelf: Path,
     settings: Settings,
@@ -245,7 +239,7 @@ def test_what_is_too_much_is_refused(
 ) -> None:
     for name, most in limits.items():
         setattr(settings, name, most)
-    answer = upload(wire, program, *parts)
+    answer = upload(program, *parts)
     if "files" in says:
         assert says in invalid(answer)
     else:
@@ -253,18 +247,16 @@ def test_what_is_too_much_is_refused(
     assert nothing_kept(shelf)
 
 
-def test_a_file_at_the_limit_is_taken(wire: Wire, program: Program, settings: Settings) -> None:
+def test_a_file_at_the_limit_is_taken(program: Program, settings: Settings) -> None:
     settings.MEDIA_MAX_MB = 1
-    assert upload(wire, program, part(PNG + bytes(MIB - len(PNG)), "plan.png")).status_code == 200
+    assert upload(program, part(PNG + bytes(MIB - len(PNG)), "plan.png")).status_code == 200
 
 
-def test_an_organisation_whose_space_is_used_up_is_told_so(
-    wire: Wire, program: Program, shelf: Path, settings: Settings
-) -> None:
+def test_an_organisation_whose_space_is_used_up_is_told_so(program: Program, shelf: Path, settings: Settings) -> None:
     settings.MEDIA_QUOTA_GB = 1
     MediaStore.objects.create(organisation=program.connector.organisation, bytes_used=1024**3 - len(PNG) - 1)
-    assert upload(wire, program, part(PNG, "plan.png")).status_code == 200
-    answer = upload(wire, program, part(PNG, "plan.png"))
+    assert upload(program, part(PNG, "plan.png")).status_code == 200
+    answer = upload(program, part(PNG, "plan.png"))
     assert "1 GB" in refused(answer, 413, "PayloadTooLarge", "ValidationException")
     assert MediaResource.objects.count() == 1
     assert MediaStore.objects.get().bytes_used == 1024**3 - 1
@@ -304,13 +296,13 @@ def pieces_of(content: bytes, size: int = 100) -> Chunks:
 
 
 @pytest.mark.parametrize("length", ["", "9" * 40])
-def test_a_body_in_chunks_without_a_length_is_read(wire: Wire, program: Program, shelf: Path, length: str) -> None:
+def test_a_body_in_chunks_without_a_length_is_read(program: Program, shelf: Path, length: str) -> None:
     answer = chunked(program, pieces_of(body(part(JPEG, "photo.jpg"), part(PNG, "plan.png"))), length)
     assert answer.status_code == 200, answer.content
-    assert sorted(on(shelf)) == sorted([JPEG, PNG])
+    assert sorted(kept_on(shelf)) == sorted([JPEG, PNG])
 
 
-def test_an_endless_body_in_chunks_is_cut_off(wire: Wire, program: Program, shelf: Path, settings: Settings) -> None:
+def test_an_endless_body_in_chunks_is_cut_off(program: Program, shelf: Path, settings: Settings) -> None:
     settings.MEDIA_MAX_REQUEST_MB = 1
     endless = Chunks(chain([part(PNG, "plan.png")[:-2]], iter(lambda: bytes(65_536), b"never")))
     answer = chunked(program, endless)
@@ -319,9 +311,7 @@ def test_an_endless_body_in_chunks_is_cut_off(wire: Wire, program: Program, shel
     assert nothing_kept(shelf)
 
 
-def test_a_client_that_goes_away_and_a_body_that_breaks_off_leave_nothing(
-    wire: Wire, program: Program, shelf: Path
-) -> None:
+def test_a_client_that_goes_away_and_a_body_that_breaks_off_leave_nothing(program: Program, shelf: Path) -> None:
     class Gone(Chunks):
         def read(self, size: int = -1) -> bytes:
             raise OSError("connection reset")
@@ -331,7 +321,7 @@ def test_a_client_that_goes_away_and_a_body_that_breaks_off_leave_nothing(
     assert nothing_kept(shelf)
 
 
-def test_a_large_upload_is_never_in_memory(wire: Wire, program: Program, shelf: Path) -> None:
+def test_a_large_upload_is_never_in_memory(program: Program, shelf: Path) -> None:
     def sixty_megabytes() -> Iterator[bytes]:
         whole = body(part(PNG, "plan.png"))
         at = whole.index(PNG) + len(PNG)
@@ -354,19 +344,19 @@ def test_a_large_upload_is_never_in_memory(wire: Wire, program: Program, shelf: 
 # ---------------------------------------------------------------- When it cannot be kept
 
 
-def test_a_full_disk_keeps_nothing(wire: Wire, program: Program, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_keeps_nothing(program: Program, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Full(io.BytesIO):
         def write(self, _content: Any, /) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("groups.media.upload.tempfile.TemporaryFile", lambda **_options: Full())
-    answer = upload(wire, program, part(PNG, "plan.png"))
+    answer = upload(program, part(PNG, "plan.png"))
     assert "no room" in refused(answer, 503, "ServiceUnavailable", "ServiceException")
     assert nothing_kept(shelf)
 
 
 def test_a_store_that_fails_halfway_keeps_nothing(
-    wire: Wire, program: Program, shelf: Path, monkeypatch: pytest.MonkeyPatch
+    program: Program, shelf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved: list[str] = []
     real = storages["media"].save
@@ -378,14 +368,14 @@ def test_a_store_that_fails_halfway_keeps_nothing(
         return saved[0]
 
     monkeypatch.setattr(storages["media"], "save", failing)
-    answer = upload(wire, program, part(PNG, "a.png"), part(PNG, "b.png"))
+    answer = upload(program, part(PNG, "a.png"), part(PNG, "b.png"))
     refused(answer, 503, "ServiceUnavailable", "ServiceException")
     assert saved
     assert nothing_kept(shelf)
 
 
 def test_a_store_that_is_down_altogether_leaves_the_rest_to_the_sweeper(
-    wire: Wire, program: Program, shelf: Path, monkeypatch: pytest.MonkeyPatch, travel: Any
+    program: Program, shelf: Path, monkeypatch: pytest.MonkeyPatch, travel: Any
 ) -> None:
     def down(*_arguments: Any, **_options: Any) -> None:
         raise OSError(errno.EIO, "Input/output error")
@@ -393,7 +383,7 @@ def test_a_store_that_is_down_altogether_leaves_the_rest_to_the_sweeper(
     with monkeypatch.context() as patch:
         patch.setattr(storages["media"], "save", down)
         patch.setattr(storages["media"], "delete", down)
-        refused(upload(wire, program, part(PNG, "a.png")), 503, "ServiceUnavailable", "ServiceException")
+        refused(upload(program, part(PNG, "a.png")), 503, "ServiceUnavailable", "ServiceException")
         assert MediaResource.objects.get().stored_at is None
         travel(hours=7)
         assert services.sweep() == 0
@@ -402,14 +392,14 @@ def test_a_store_that_is_down_altogether_leaves_the_rest_to_the_sweeper(
 
 
 def test_nothing_is_kept_when_the_audit_trail_cannot_be_written(
-    wire: Wire, program: Program, shelf: Path, monkeypatch: pytest.MonkeyPatch
+    program: Program, shelf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_arguments: Any, **_options: Any) -> None:
         raise RuntimeError("no audit row")
 
     monkeypatch.setattr(services, "record", fail)
     with pytest.raises(RuntimeError, match="no audit row"):
-        upload(wire, program, part(PNG, "a.png"))
+        upload(program, part(PNG, "a.png"))
     assert nothing_kept(shelf)
 
 
@@ -423,19 +413,17 @@ Send = Callable[[str], Any]
 
 
 @pytest.fixture(params=["bot", "changed bot", "user", "sub-group"])
-def door(request: pytest.FixtureRequest, wire: Wire, program: Program, group: Group) -> tuple[str, Send]:
+def door(request: pytest.FixtureRequest, program: Program, group: Group) -> tuple[str, Send]:
     """The name of the field, and what sends a picture there."""
     if request.param == "sub-group":
         path = f"/v1/groups/{group.pk}/subGroups"
-        return "groupImageUrl", lambda said: wire.post(
-            path, json.dumps({"name": "Below", "groupImageUrl": said}), program
-        )
+        return "groupImageUrl", lambda said: program.post(path, {"name": "Below", "groupImageUrl": said})
     if request.param == "user":
-        return "profilePic", lambda said: wire.put("/v1/users/me", json.dumps({"profilePic": said}), program)
+        return "profilePic", lambda said: program.put("/v1/users/me", {"profilePic": said})
     if request.param == "bot":
-        return "profilePic", lambda said: wire.post("/v1/bot", json.dumps({"name": "B", "profilePic": said}), program)
-    made = wire.post("/v1/bot", '{"name": "Rota"}', program).json()["id"]
-    return "profilePic", lambda said: wire.put(f"/v1/bot/{made}", json.dumps({"profilePic": said}), program)
+        return "profilePic", lambda said: program.post("/v1/bot", {"name": "B", "profilePic": said})
+    made = program.post("/v1/bot", {"name": "Rota"}).json()["id"]
+    return "profilePic", lambda said: program.put(f"/v1/bot/{made}", {"profilePic": said})
 
 
 def shown(field: str, group_admin: User) -> str:
@@ -447,7 +435,6 @@ def shown(field: str, group_admin: User) -> str:
 
 
 def test_an_uploaded_picture_has_an_address_that_lasts(
-    wire: Wire,
     program: Program,
     door: tuple[str, Send],
     group_admin: User,
@@ -455,7 +442,7 @@ def test_an_uploaded_picture_has_an_address_that_lasts(
     settings: Any,
 ) -> None:
     field, send = door
-    resource = upload(wire, program, part(PNG, "Farah Khan, private.PNG")).json()["mediaResource"]
+    resource = upload(program, part(PNG, "Farah Khan, private.PNG")).json()["mediaResource"]
     answer = send(resource)
     assert answer.status_code == 200, answer.content
     kept = shown(field, group_admin)

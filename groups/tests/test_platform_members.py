@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from accounts.audit.record import SYSTEM
 from accounts.models import AuditEvent, Person, User
@@ -14,7 +15,7 @@ from accounts.tests.factories import make_organisation, make_person
 from connectors.models import Connector
 from groups.models import Group, Membership, Subscription
 from groups.services import subscribers
-from groups.tests.conftest import Wire, invalid, not_found
+from groups.tests.conftest import invalid, not_found
 from groups.tests.factories import Program, let_act_for, make_group, person_of, unknown_id
 from groups.tests.pages import everything
 from groups.tests.threads import together
@@ -66,6 +67,7 @@ def roles(group: Group) -> dict[str, str]:
     return dict(Membership.objects.filter(group=group).values_list("person__names__name", "role"))
 
 
+@pytest.mark.postgresql
 def test_members_are_added_by_number_who_is_in_stays_admin_and_those_that_failed_are_listed(
     program: Program, group: Group, group_admin: User, stranger: User
 ) -> None:
@@ -109,6 +111,7 @@ def test_a_member_is_promoted_and_removed(program: Program, group: Group, newcom
     not_found(program.delete(path))
 
 
+@pytest.mark.postgresql
 def test_an_admin_is_demoted_or_removed_unless_it_is_the_last_one(
     program: Program, group: Group, group_admin: User, newcomer: Person
 ) -> None:
@@ -234,10 +237,10 @@ def test_a_wrong_count_or_cursor_is_named(program: Program, public: Group, body:
 
 
 def test_a_get_may_bring_its_page_in_a_body_as_the_documents_of_those_years_read(
-    wire: Wire, program: Program, public: Group
+    program: Program, public: Group
 ) -> None:
     subscribers.add(group=public, numbers=NUMBERS, by=SYSTEM)
-    get = partial(wire.client.generic, "GET", subscribers_of(public), headers={"accessToken": program.access_token})
+    get = partial(Client().generic, "GET", subscribers_of(public), headers={"accessToken": program.access_token})
     seen: list[list[str]] = []
     body: dict[str, Any] = {"count": 2}
     for _turn in NUMBERS:  # a client that is told the first page again and again would never end

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -72,12 +71,6 @@ def message(group: Group, group_admin: User) -> Message:
     return messages.post(group=group, text="Rota is out", person=person_of(group_admin), by=group_admin)
 
 
-@pytest.fixture
-def members_program(connector: Connector, member: User, group: Group) -> Program:
-    """The program with a token of a mere member."""
-    return let_act_for(connector, member)
-
-
 def test_a_like_is_the_tokens_users(program: Program, message: Message, group_admin: User) -> None:
     reaction = Reaction.objects.get(pk=react(program, message, "like", comment="is ignored"))
     assert (reaction.reference_id, reaction.reaction_type, reaction.comment) == (message.pk, "Like", "")
@@ -86,11 +79,11 @@ def test_a_like_is_the_tokens_users(program: Program, message: Message, group_ad
 
 @pytest.mark.postgresql
 def test_a_second_like_is_the_same_like_and_every_comment_is_one_more(
-    program: Program, members_program: Program, message: Message
+    program: Program, members: Program, message: Message
 ) -> None:
     first = react(program, message)
     assert react(program, message) == first
-    assert react(members_program, message) != first
+    assert react(members, message) != first
     assert comment(program, message, "Thanks") != comment(program, message, "Thanks")
     assert [row.comment for row in Reaction.objects.order_by("modified_at")] == ["", "", "Thanks", "Thanks"]
 
@@ -105,7 +98,7 @@ def test_an_action_is_liked_as_a_message_is(program: Program, group: Group, grou
 def test_a_bots_like_is_the_bots(program: Program, group: Group, message: Message) -> None:
     bot = program.post("/v1/bot", {"name": "Rota"}).json()["id"]
     program.put(f"/v1/groups/{group.pk}/bot", {"botIds": [bot]})
-    as_bot = replace(program, access_token=program.get(f"/v1/bot/accessToken/{bot}").json()["accessToken"])
+    as_bot = program.with_token(program.get(f"/v1/bot/accessToken/{bot}").json()["accessToken"])
     first = react(as_bot, message)
     assert react(as_bot, message) == first != react(program, message)
     users = [row["userId"] for row in program.get(path(group, message.pk)).json()["reactionDetails"]]
@@ -197,13 +190,11 @@ def test_a_source_out_of_reach_and_none_are_one_answer_and_one_beside_is_refused
     assert not Reaction.objects.exists()
 
 
-def test_one_summary_counts_likes_and_comments_and_zeros(
-    program: Program, members_program: Program, message: Message
-) -> None:
+def test_one_summary_counts_likes_and_comments_and_zeros(program: Program, members: Program, message: Message) -> None:
     address = path(message.group, message.pk, "summary")
     nothing = {"referenceId": str(message.pk), "reactionsCountMap": {"like": 0, "comment": 0}}
     assert program.get(address).json() == {"cursor": 0, "summary": [nothing]}
-    for token in (program, members_program):
+    for token in (program, members):
         react(token, message)
     comment(program, message, "Thanks")
     assert program.get(address).json()["summary"][0]["reactionsCountMap"] == {"like": 2, "comment": 1}
@@ -276,7 +267,7 @@ def test_the_groups_summary_goes_on_page_by_page_and_tells_of_what_changed(
 
 
 def test_reading_costs_the_same_number_of_statements_however_much_there_is(
-    program: Program, members_program: Program, group: Group, message: Message, group_admin: User
+    program: Program, members: Program, group: Group, message: Message, group_admin: User
 ) -> None:
     def statements(token: Program) -> list[int]:
         counts = []
@@ -287,11 +278,11 @@ def test_reading_costs_the_same_number_of_statements_however_much_there_is(
         return counts
 
     react(program, message)
-    few = statements(program), statements(members_program)
+    few = statements(program), statements(members)
     for number in range(5):
         comment(program, message, str(number))
         react(program, messages.post(group=group, text="Hi", person=person_of(group_admin), by=group_admin))
-    assert (statements(program), statements(members_program)) == few
+    assert (statements(program), statements(members)) == few
     assert few[0] == [4, 4, 4]
 
 

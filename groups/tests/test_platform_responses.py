@@ -17,20 +17,26 @@ from connectors.models import Connector, WebhookEvent
 from groups.models import Action, Group, Membership, Response
 from groups.platform_service import actions as door
 from groups.services import actions, responses
-from groups.tests.cards import ANSWERS, POLL, SURVEY, TOLD_ANSWERS, action_path, listen, make_media
+from groups.tests.cards import (
+    ANSWERS,
+    POLL,
+    SURVEY,
+    TOLD_ANSWERS,
+    action_path,
+    details,
+    give,
+    listed,
+    listen,
+    make_media,
+    posted,
+    respond,
+)
 from groups.tests.conftest import invalid, not_found, refused
-from groups.tests.factories import Program, let_act_for, person_of, unknown_id
-from groups.tests.program_cards import details, listed, posted, respond
+from groups.tests.factories import Program, person_of, unknown_id
 from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db
 Travel = Callable[..., dt.datetime]
-
-
-@pytest.fixture
-def members(connector: Connector, member: User, group: Group) -> Program:
-    """A program that acts for the member."""
-    return let_act_for(connector, member)
 
 
 @pytest.fixture
@@ -41,14 +47,6 @@ def poll(program: Program, group: Group) -> Action:
 @pytest.fixture
 def survey(program: Program, group: Group) -> Action:
     return posted(program, group, "Survey", SURVEY)
-
-
-def give(token: Program, action: Action, body: Any, **more: Any) -> str:
-    """Responds; the id of the response."""
-    answer = respond(token, action, body, **more)
-    assert answer.status_code == 200, answer.content
-    assert list(answer.json()) == ["responseId"]
-    return str(answer.json()["responseId"])
 
 
 def choices(token: Program, action: Action) -> list[str]:

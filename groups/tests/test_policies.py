@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -18,7 +17,7 @@ from groups import access
 from groups.models import Action, Group, GroupLink, Message
 from groups.queries import directory
 from groups.services import connectors, groups, hierarchy, members, messages
-from groups.tests.conftest import refused
+from groups.tests.conftest import Browser, refused
 from groups.tests.factories import Program, let_act_for, let_in, make_connector, make_group, person_of
 from groups.tests.pages import everything
 from groups.tests.threads import together
@@ -132,13 +131,6 @@ def test_who_posts_is_no_choice_in_a_managed_public_group(organisation: Organisa
         groups.change_policies(group=public, by=group_admin, only_admins_post=True)
 
 
-def test_a_group_without_the_policy_costs_no_question_more(
-    group: Group, member: User, django_assert_num_queries: Any
-) -> None:
-    with django_assert_num_queries(0):
-        groups.require_may_post(group=group, by=member)
-
-
 # Who sees the members -------------------------------------------------------------------------------------------------
 
 
@@ -248,14 +240,6 @@ def test_two_admins_at_once_lose_nothing_of_each_other(
     assert AuditEvent.objects.filter(tag="group:details:changed").count() == 4
 
 
-Browser = Callable[..., Client]
-
-
-@pytest.fixture
-def client(group_admin: User, browser_of: Browser) -> Client:
-    return browser_of(group_admin)
-
-
 def policies_of(group: Group) -> str:
     return reverse("groups:policies", args=[group.pk])
 
@@ -336,6 +320,28 @@ def test_removing_shows_what_stops_and_asks_for_the_name_as_any_keyboard_types_i
     form.send(client, {"typed": typed})
     assert client.get(policies_of(group)).status_code == 404
     assert AuditEvent.objects.filter(tag="group:account:removed").count() == 1
+
+
+@pytest.mark.parametrize("who", ["group_admin", "organisation_admin"])
+def test_a_group_is_deleted_once_by_a_double_click(
+    group: Group, who: str, request: pytest.FixtureRequest, browser_of: Browser
+) -> None:
+    client, url = browser_of(request.getfixturevalue(who)), removing(group)
+    form = form_to(client.get(url), url)
+    for _click in range(2):
+        answer = form.send(client, {"typed": group.name}, follow=True)
+        assert answer.redirect_chain == [(reverse("groups:list"), 302)]
+    assert "“Night Shift” is already deleted." in text_of(answer)
+    assert AuditEvent.objects.filter(tag="group:account:removed").count() == 1
+
+
+@pytest.mark.parametrize("who", ["member", "stranger", "outsider"])
+def test_a_group_that_was_deleted_is_nothing_to_those_who_did_not_run_it(
+    group: Group, group_admin: User, who: str, request: pytest.FixtureRequest, browser_of: Browser
+) -> None:
+    groups.remove(group=group, by=group_admin)
+    url = removing(group)
+    assert browser_of(request.getfixturevalue(who)).post(url, {"typed": "Night Shift"}).status_code == 404
 
 
 def test_a_member_finds_no_line_to_write_in_a_quiet_group(

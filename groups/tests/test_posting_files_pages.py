@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,12 @@ from groups.media.content import MediaKind
 from groups.models import Action, Group, MediaFile, MediaResource
 from groups.services import groups, media
 from groups.services.media import Uploader
+from groups.tests.conftest import Browser
 from groups.tests.factories import Program, person_of
 from groups.tests.media_files import JPEG, PDF, PNG, WAV
 from kaizala_console.lib.errors import RuleBroken
 
 pytestmark = pytest.mark.django_db
-Browser = Callable[..., Client]
 
 KEY = {"idempotency_key": "k" * 32}
 

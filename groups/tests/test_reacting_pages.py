@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,12 +16,12 @@ from groups import access
 from groups.models import Action, Group, Message, Reaction
 from groups.services import actions, messages, reactions
 from groups.tests.cards import POLL
+from groups.tests.conftest import Browser
 from groups.tests.factories import make_public_group, person_of
 from groups.tests.pages import everything
 from kaizala_console.lib import ids
 
 pytestmark = pytest.mark.django_db
-Browser = Callable[..., Client]
 
 
 @pytest.fixture

@@ -23,12 +23,12 @@ from groups.access import get_target
 from groups.models import Group
 from groups.services import access_requests
 from groups.tests import factories
+from groups.tests.conftest import Browser
 from groups.tests.pages import everything
 from kaizala_console.lib import clock
 from kaizala_console.tests.looking import findings
 
 pytestmark = pytest.mark.django_db
-Browser = Callable[..., Client]
 
 POST, READ = Permission.TEXT_MESSAGE, Permission.GROUP_MEMBER_LIST
 
@@ -54,20 +54,6 @@ def connector(developer: User) -> Connector:
     """It asks for four of the nine."""
     wanted = {POST, READ, Permission.GROUP_INFORMATION, Permission.MEDIA}
     return factories.make_connector(developer, name="Shift Planner", permissions=wanted)
-
-
-@pytest.fixture
-def ask(connector: Connector, developer: User) -> Callable[..., AccessRequest]:
-    def ask(group: Group | None = None, **options: Any) -> AccessRequest:
-        target = get_target(group) if group else ""
-        return asking.ask(
-            connector=connector,
-            by=developer,
-            target=target,
-            **{"permissions": [POST, READ], "once": asking.new_once(), "reason": "Tells shifts.", **options},
-        )
-
-    return ask
 
 
 @pytest.fixture
@@ -266,8 +252,6 @@ URL = "/console/groups/requests/several/"
 
 REQUESTS = "/console/groups/requests/"
 
-POST, READ = Permission.TEXT_MESSAGE, Permission.GROUP_MEMBER_LIST
-
 
 @pytest.fixture
 def connectors(developer: User) -> list[Connector]:
@@ -282,11 +266,6 @@ def asked(connectors: list[Connector], developer: User, group: Group) -> list[Ac
 def ask_for(connector: Connector, by: User, group: Group, **more: Any) -> AccessRequest:
     wanted = {"permissions": [POST], "once": asking.new_once(), **more}
     return asking.ask(connector=connector, by=by, target=get_target(group), **wanted)
-
-
-@pytest.fixture
-def client(group_admin: User, browser_of: Browser) -> Client:
-    return browser_of(group_admin)
 
 
 def several_at(asked: list[AccessRequest], act: str) -> str:

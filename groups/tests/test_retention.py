@@ -14,9 +14,8 @@ from connectors.models import UsageDay
 from connectors.services import usage
 from groups.models import Action, Group, Message, Reaction, Response
 from groups.services import retention
-from groups.tests.cards import POLL
+from groups.tests.cards import POLL, posted, respond
 from groups.tests.factories import Program
-from groups.tests.program_cards import posted, respond
 from groups.tests.test_platform_reactions import react
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import partial
 from html import unescape
 from typing import Any
@@ -20,17 +19,12 @@ from connectors.tests.html_forms import count_queries, text_of
 from groups.models import Group, GroupLink
 from groups.queries import hierarchy
 from groups.services import hierarchy as service
+from groups.tests.conftest import Browser
 from groups.tests.factories import let_in, make_connector, make_group
 from groups.tests.pages import everything, titles_of
-from kaizala_console.lib import ids
+from kaizala_console.lib import bounded, ids
 
 pytestmark = pytest.mark.django_db
-Browser = Callable[..., Client]
-
-
-@pytest.fixture
-def client(group_admin: User, browser_of: Browser) -> Client:
-    return browser_of(group_admin)
 
 
 @pytest.fixture
@@ -379,6 +373,20 @@ def test_more_than_a_count_counts_are_the_same_level(
         assert [one.name for one in level.groups] == [f"Gate {number:04}" for number in range(50)]
         assert level.count.is_more
         assert level.has_more
+
+
+@pytest.mark.postgresql
+@pytest.mark.usefixtures("compiled_anew")
+@pytest.mark.parametrize("most", [1, 1000])
+def test_few_and_many_sub_groups_are_listed_the_same(
+    client: Client, group: Group, organisation: Organisation, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(bounded, "MOST", most)
+    for name in ("Stores", "Depot", "Yard"):
+        make_group(name, organisation=organisation, under=group)
+    make_group("Elsewhere", organisation=organisation)
+    rows = client.get(at("sub_groups", group)).content.decode().partition("<tbody>")[2]
+    assert list(dict.fromkeys(re.findall("Stores|Depot|Yard|Elsewhere", rows))) == ["Depot", "Stores", "Yard"]
 
 
 def tops(user: User) -> list[str]:

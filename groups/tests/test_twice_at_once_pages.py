@@ -17,7 +17,6 @@ from connectors.models import Connector, Grant, Handoff, RefreshToken
 from connectors.services.grants import Granted
 from connectors.tests.html_forms import HtmlForm, form_to
 from groups.models import Group, GroupLink, Membership, Message
-from groups.services import connectors
 from groups.tests.factories import person_of
 from groups.tests.threads import together
 
@@ -31,11 +30,6 @@ TOKEN = re.compile(r"kzrt_[0-9A-Za-z]{65}")
 def clients(group_admin: User, browser_of: Callable[..., Client]) -> list[Client]:
     """One person's impatient clicks."""
     return [browser_of(group_admin) for _ in range(TIMES)]
-
-
-@pytest.fixture
-def granted(group: Group, connector: Connector, group_admin: User) -> Granted:
-    return connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin)
 
 
 def form_on(clients: list[Client], page: str, action: str = "") -> HtmlForm:

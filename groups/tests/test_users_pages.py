@@ -19,18 +19,13 @@ from accounts.tests.factories import make_person
 from connectors.tests.html_forms import count_queries, form_to, text_of
 from groups.models import Group, Membership, Subscription
 from groups.services import members
+from groups.tests.conftest import Browser
 from groups.tests.factories import make_group, make_public_group, person_of
 from groups.tests.pages import everything
 from groups.views.forms import NumbersField
 from kaizala_console.tests.looking import findings
 
 pytestmark = pytest.mark.django_db
-Browser = Callable[..., Client]
-
-
-@pytest.fixture
-def client(group_admin: User, browser_of: Browser) -> Client:
-    return browser_of(group_admin)
 
 
 def users_of(group: Group, **query: str) -> str:
@@ -271,6 +266,7 @@ def test_the_list_shows_whom_one_asks_for(
     assert named(client.get(users_of(group, only=only))) == shown
 
 
+@pytest.mark.postgresql
 def test_the_list_is_sorted_by_name_page_by_page(client: Client, group: Group) -> None:
     people = [make_person(f"Zoya {n:02}") for n in reversed(range(55))]
     Membership.objects.bulk_create(Membership(group=group, person=person) for person in people)
