@@ -26,6 +26,13 @@ Browser = Callable[..., Client]
 
 
 @pytest.fixture
+def who(request: pytest.FixtureRequest) -> User:
+    """Somebody of the cast: `@pytest.mark.parametrize("who", ["member", "stranger"], indirect=True)`."""
+    user: User = request.getfixturevalue(request.param)
+    return user
+
+
+@pytest.fixture
 def newcomer(organisation: Organisation) -> Person:
     """Somebody whose number has never been verified."""
     return make_person("Lakshmi Iyer")

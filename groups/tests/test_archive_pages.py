@@ -142,12 +142,12 @@ def test_attachments_are_text_and_no_links(client: Client, imported: BulkJob) ->
     assert 'href="javascript' not in page
 
 
-@pytest.mark.parametrize("who", ["group_admin", "operator"])
+@pytest.mark.parametrize("who", ["group_admin", "operator"], indirect=True)
 def test_nobody_but_admins_of_the_organisation_says_which_column_is_which(
-    who: str, request: pytest.FixtureRequest, browser_of: Browser, organisation_admin: User
+    who: User, browser_of: Browser, organisation_admin: User
 ) -> None:
     asked = uploaded_export(organisation_admin, "When,Key\n2019-03-01T09:30:00Z,k\n")
-    client, before, url = browser_of(request.getfixturevalue(who)), everything(), at("archive_columns", asked.pk)
+    client, before, url = browser_of(who), everything(), at("archive_columns", asked.pk)
     assert client.get(url).status_code == 403
     assert client.post(url, {"sent_at": "When", "message_id": "Key"}).status_code == 403
     assert everything() == before

@@ -89,10 +89,7 @@ def test_a_circle_that_others_have_closed_meanwhile_is_refused_by_the_run(
 
 @pytest.mark.postgresql
 def test_across_chunks_no_circle_is_closed_either(
-    organisation: Organisation,
-    organisation_admin: User,
-    groups: dict[str, Group],
-    monkeypatch: pytest.MonkeyPatch,
+    organisation: Organisation, organisation_admin: User, groups: dict[str, Group], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "DONE_AT_ONCE", 1)
     monkeypatch.setattr(jobs, "CHECKED_AT_ONCE", 1)
@@ -152,13 +149,13 @@ def test_an_export_takes_out_the_own_organisation_and_can_be_uploaded_again(
     assert done(uploaded_mapping(organisation, organisation_admin, text)).counts == {"unchanged": 2}
 
 
-@pytest.mark.parametrize("who", ["group_admin", "operator", "outsider"])
+@pytest.mark.parametrize("who", ["group_admin", "operator", "outsider"], indirect=True)
 def test_nobody_but_admins_of_the_organisation_sees_such_a_file(
-    who: str, request: pytest.FixtureRequest, browser_of: Browser, organisation: Organisation, organisation_admin: User
+    who: User, browser_of: Browser, organisation: Organisation, organisation_admin: User, outsider: User
 ) -> None:
     job = checked(uploaded_mapping(organisation, organisation_admin, by_name("North<All")))
-    client, before = browser_of(request.getfixturevalue(who)), everything()
-    refusal = 404 if who == "outsider" else 403
+    client, before = browser_of(who), everything()
+    refusal = 404 if who == outsider else 403
     for name in ("bulk_job", "bulk_file", "bulk_log", "bulk_problems"):
         assert client.get(reverse(f"groups:{name}", args=[job.pk])).status_code == refusal
     for name in ("bulk_go", "bulk_cancel"):

@@ -96,14 +96,13 @@ def test_who_has_no_verified_phone_adds_one_first_and_nothing_happens(
     at_each(ALL, at)
 
 
-@pytest.mark.parametrize("who", ["stranger", "developer", "outsider", "operator"])
+@pytest.mark.parametrize("who", ["stranger", "developer", "outsider", "operator"], indirect=True)
 def test_what_is_not_yours_is_the_same_as_what_is_not_there(
-    addresses: Addresses, who: str, request: pytest.FixtureRequest, browser_of: Browser
+    addresses: Addresses, who: User, browser_of: Browser
 ) -> None:
-    user = request.getfixturevalue(who)
 
     def at(name: str) -> None:
-        client, before = browser_of(user), everything()
+        client, before = browser_of(who), everything()
         urls = (addresses.of(name), addresses.missing(name))
         for act, refused in ((client.get, name in FORMS_ALONE), (lambda url: send(client, url), name in NO_FORMS)):
             answers = [act(url) for url in urls]
@@ -149,18 +148,17 @@ def test_a_member_sees_the_group_and_no_button_of_an_admin(
     at_each([name for name in OF_MEMBERS if name not in FORMS_ALONE], at)
 
 
-@pytest.mark.parametrize("who", ["group_admin", "organisation_admin"])
+@pytest.mark.parametrize("who", ["group_admin", "organisation_admin"], indirect=True)
 def test_an_admin_of_the_group_or_of_the_organisation_sees_every_page(
-    addresses: Addresses, who: str, request: pytest.FixtureRequest, browser_of: Browser
+    addresses: Addresses, who: User, group_admin: User, browser_of: Browser
 ) -> None:
-    user = request.getfixturevalue(who)
 
     def at(name: str) -> None:
-        page = browser_of(user).get(addresses.of(name), follow=True)
+        page = browser_of(who).get(addresses.of(name), follow=True)
         if name == "archive_columns":  # of another kind of file (test_archive_pages.py)
             assert page.status_code == 404
             return
-        if name in OF_ORGANISATION_ADMINS and who == "group_admin":
+        if name in OF_ORGANISATION_ADMINS and who == group_admin:
             assert page.status_code == 403
             return
         assert page.status_code == 200
@@ -169,14 +167,13 @@ def test_an_admin_of_the_group_or_of_the_organisation_sees_every_page(
     at_each([name for name in ALL if name not in FORMS_ALONE], at)
 
 
-@pytest.mark.parametrize("who", ["member", "group_admin", "developer", "stranger", "operator"])
+@pytest.mark.parametrize("who", ["member", "group_admin", "developer", "stranger", "operator"], indirect=True)
 def test_what_is_for_admins_of_the_organisation_is_closed_to_everybody_else(
-    addresses: Addresses, who: str, request: pytest.FixtureRequest, browser_of: Browser
+    addresses: Addresses, who: User, browser_of: Browser
 ) -> None:
-    user = request.getfixturevalue(who)
 
     def at(name: str) -> None:
-        client, before, url = browser_of(user), everything(), addresses.of(name)
+        client, before, url = browser_of(who), everything(), addresses.of(name)
         answers = [] if name in FORMS_ALONE else [client.get(url)]
         answers += [] if name in NO_FORMS else [send(client, url)]
         assert {answer.status_code for answer in answers} == {403}
@@ -186,11 +183,11 @@ def test_what_is_for_admins_of_the_organisation_is_closed_to_everybody_else(
 
 
 @pytest.mark.parametrize("name", ANYBODY)
-@pytest.mark.parametrize("who", ["stranger", "outsider"])
+@pytest.mark.parametrize("who", ["stranger", "outsider"], indirect=True)
 def test_everybody_with_a_phone_has_lists_of_their_own_and_may_make_a_group(
-    addresses: Addresses, name: str, who: str, request: pytest.FixtureRequest, browser_of: Browser
+    addresses: Addresses, name: str, who: User, browser_of: Browser
 ) -> None:
-    page = browser_of(request.getfixturevalue(who)).get(addresses.of(name))
+    page = browser_of(who).get(addresses.of(name))
     assert page.status_code == 200
     assert "Night Shift" not in page.content.decode()
     assert "Meera Nair" not in text_of(page).replace("Sunil Verma", "")

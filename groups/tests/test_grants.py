@@ -31,17 +31,16 @@ def add(group: Group, connector: Connector, by: User) -> Grant:
     return grants.add_connector(group=group, connector_id=connector.pk, by=by).grant
 
 
-@pytest.mark.parametrize("who", ["member", "stranger", "outsider", "developer"])
+@pytest.mark.parametrize("who", ["member", "stranger", "outsider", "developer"], indirect=True)
 def test_only_an_admin_of_the_group_adds_and_removes_a_connector(
-    who: str, group: Group, connector: Connector, group_admin: User, request: pytest.FixtureRequest
+    who: User, group: Group, connector: Connector, group_admin: User
 ) -> None:
-    user = request.getfixturevalue(who)
     with pytest.raises(NotAllowed):
-        add(group, connector, user)
+        add(group, connector, who)
     assert not Grant.objects.exists()
     grant = add(group, connector, group_admin)
     with pytest.raises(NotFound):
-        grants.remove_connector(group=group, grant=grant, by=user)
+        grants.remove_connector(group=group, grant=grant, by=who)
     grant.refresh_from_db()
     assert grant.revoked_at is None
 
@@ -182,16 +181,16 @@ def test_what_was_not_asked_for_is_not_given(
     assert state_of(asked) is RequestState.WAITING
 
 
-@pytest.mark.parametrize("who", ["developer", "member", "stranger", "outsider"])
+@pytest.mark.parametrize("who", ["developer", "member", "stranger", "outsider"], indirect=True)
 @pytest.mark.parametrize("named", [True, False], ids=["a named group", "a link"])
 def test_who_is_no_admin_of_the_group_answers_nothing(
-    ask: Callable[..., AccessRequest], group: Group, who: str, named: bool, request: pytest.FixtureRequest
+    ask: Callable[..., AccessRequest], group: Group, who: User, named: bool
 ) -> None:
-    user, asked = request.getfixturevalue(who), ask(group if named else None)
+    asked = ask(group if named else None)
     before = AuditEvent.objects.count()
     for answer in (partial(access_requests.approve, permissions=[POST]), access_requests.refuse):
         with pytest.raises(NotFound):
-            answer(request=asked, group=group, by=user)
+            answer(request=asked, group=group, by=who)
     assert state_of(asked) is RequestState.WAITING
     assert not Grant.objects.exists()
     assert AuditEvent.objects.count() == before

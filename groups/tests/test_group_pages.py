@@ -200,11 +200,13 @@ def test_a_private_group_belongs_to_no_organisation(client: Client) -> None:
     assert not AuditEvent.objects.filter(group_id=Group.objects.get().pk, organisation__isnull=False).exists()
 
 
-@pytest.mark.parametrize(("who", "kind"), [("organisation_admin", "ConnectGroup"), ("group_admin", "Group")])
+@pytest.mark.parametrize(
+    ("who", "kind"), [("organisation_admin", "ConnectGroup"), ("group_admin", "Group")], indirect=["who"]
+)
 def test_a_managed_public_group_is_made_by_an_organisation_admin_alone(
-    who: str, kind: str, request: pytest.FixtureRequest, browser_of: Browser
+    who: User, kind: str, browser_of: Browser
 ) -> None:
-    client = browser_of(request.getfixturevalue(who))
+    client = browser_of(who)
     form_on(client).send(client, {**TYPED, "group_type": "ConnectGroup"})
     assert Group.objects.get().group_type == kind
 
@@ -275,13 +277,3 @@ def test_a_double_click_makes_one_group_and_any_other_form_another(
     for key in ("", "short", "é" * 40, "k" * 4000):
         form.send(client, {**TYPED, "name": f"Key {len(key)}", "idempotency_key": key})
     assert Group.objects.count() == 7
-
-
-def test_a_double_click_makes_one_sub_group_and_one_under_another_group(
-    client: Client, group: Group, group_admin: User
-) -> None:
-    other = make_group("Other", organisation=group.organisation, admins=[group_admin])
-    form = form_on(client, sub_groups_of(group))
-    for to in (group, group, other):
-        form.send(client, {"name": "Gate"}, to=sub_groups_of(to))
-    assert [link.parent for link in GroupLink.objects.order_by("pk")] == [group, other]

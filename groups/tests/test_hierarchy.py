@@ -80,13 +80,13 @@ def test_levels_are_counted_along_the_longest_of_several_ways(chain: list[Group]
     assert levels(Group.objects.filter(pk=chain[0].pk), "up") == 0
 
 
-def test_ten_thousand_levels_that_no_service_made_are_walked_without_harm(organisation: Organisation) -> None:
-    groups = Group.objects.bulk_create(Group(name=f"Level {n}", organisation=organisation) for n in range(10_000))
+def test_thousands_of_levels_that_no_service_made_are_walked_without_harm(organisation: Organisation) -> None:
+    groups = Group.objects.bulk_create(Group(name=f"Level {n}", organisation=organisation) for n in range(2_000))
     GroupLink.objects.bulk_create(GroupLink(parent=parent, child=child) for parent, child in pairwise(groups))
     if connection.vendor == "postgresql":  # as it does by itself in time: unmeasured, each level reads the whole table
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE groups_grouplink")
-    assert Group.objects.under([groups[0].pk]).count() == 9_999
+    assert Group.objects.under([groups[0].pk]).count() == 1_999
     assert levels(Group.objects.filter(pk=groups[0].pk), "down") == MOST_LEVELS
     with pytest.raises(RuleBroken):
         link(groups[-1], groups[0])

@@ -40,18 +40,17 @@ def put_away(user: User) -> None:
     User.objects.filter(pk=user.pk).update(first_steps_put_away_at=clock.now())
 
 
-@pytest.mark.parametrize("who", ["group_admin", "member", "stranger", "developer", "organisation_admin"])
+@pytest.mark.parametrize("who", ["group_admin", "member", "stranger", "developer", "organisation_admin"], indirect=True)
 def test_home_leads_who_runs_a_group_straight_to_its_connectors_and_nobody_else(
-    group: Group, who: str, request: pytest.FixtureRequest, browser_of: Browser
+    group: Group, group_admin: User, who: User, browser_of: Browser
 ) -> None:
-    user: User = request.getfixturevalue(who)
-    put_away(user)
-    page = browser_of(user).get(HOME)
+    put_away(who)
+    page = browser_of(who).get(HOME)
     straight = f'href="{reverse("groups:connectors", args=[group.pk])}"' in page.content.decode()
-    assert (straight, TITLE in text_of(page)) == (who == "group_admin",) * 2
-    assert ("Add a program to your group" in text_of(page)) == (who != "group_admin")
+    assert (straight, TITLE in text_of(page)) == (who == group_admin,) * 2
+    assert ("Add a program to your group" in text_of(page)) == (who != group_admin)
     Group.objects.update(removed_at=clock.now())
-    assert list_own_groups(user) == []
+    assert list_own_groups(who) == []
 
 
 def test_only_an_admin_reads_what_others_did_in_the_group_and_the_organisation_not_in_a_private_one(

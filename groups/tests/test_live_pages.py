@@ -75,7 +75,7 @@ def test_what_an_admin_has_seen_tells_others_nothing(
 @pytest.mark.parametrize("page", ["connectors", "requests"])
 def test_the_tab_and_the_inbox_show_that_a_request_has_come_and_that_it_was_answered(
     client: Client, connector: Connector, group: Group, group_admin: User, organisation_admin: User, stranger: User,
-    browser_of: Browser, page: str,
+    browser_of: Browser, page: str
 ) -> None:  # fmt: skip
     url = reverse(f"groups:{page}", args=[group.pk] if page == "connectors" else [])
     before = AuditEvent.objects.count()
@@ -95,7 +95,7 @@ def test_the_tab_and_the_inbox_show_that_a_request_has_come_and_that_it_was_answ
 
 def test_home_shows_that_a_request_has_come_to_who_runs_the_group_and_to_nobody_else(
     client: Client, group: Group, connector: Connector, developer: User, member: User, browser_of: Browser,
-    organisation: Organisation,
+    organisation: Organisation
 ) -> None:  # fmt: skip
     home = reverse("home")
     of_member = browser_of(member)

@@ -108,11 +108,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("url", REFUSED)
 def test_no_address_leads_into_the_network_of_the_console(
-    program: Program,
-    elsewhere: Outside,
-    shelf: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    url: str,
+    program: Program, elsewhere: Outside, shelf: Path, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     real = socket.getaddrinfo
 

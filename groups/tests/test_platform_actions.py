@@ -337,19 +337,6 @@ def test_the_permission_is_needed(developer: User, group: Group, group_admin: Us
     assert not Action.objects.exists()
 
 
-def test_a_stranger_gets_the_answer_for_no_group(
-    program: Program, connector: Connector, group: Group, stranger: User
-) -> None:
-    action = posted(program, group, "Poll", POLL)
-    token = let_act_for(connector, stranger)
-    unknown = f"/v1/groups/{unknown_id()}/actions"
-    for path in (actions_of(group), f"{actions_of(group)}/{action.pk}?getDetails=true"):
-        answer = token.get(path)
-        assert refused(answer, 403, "Unauthorized") == refused(token.get(unknown), 403, "Unauthorized")
-    refused(post(token, group, "Poll", POLL), 403, "Unauthorized")
-    assert Action.objects.count() == 1
-
-
 def test_an_action_of_another_group_is_not_found(
     program: Program, group: Group, group_admin: User, connector: Connector
 ) -> None:

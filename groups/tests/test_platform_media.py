@@ -230,12 +230,7 @@ LARGE = part(PNG + bytes(MIB), "plan.png")
     ids=["a file", "all together", "pixels", "fields", "files"],
 )
 def test_what_is_too_much_is_refused(
-    program: Program,
-    shelf: Path,
-    settings: Settings,
-    limits: dict[str, int],
-    parts: list[bytes],
-    says: str,
+    program: Program, shelf: Path, settings: Settings, limits: dict[str, int], parts: list[bytes], says: str
 ) -> None:
     for name, most in limits.items():
         setattr(settings, name, most)
@@ -435,11 +430,7 @@ def shown(field: str, group_admin: User) -> str:
 
 
 def test_an_uploaded_picture_has_an_address_that_lasts(
-    program: Program,
-    door: tuple[str, Send],
-    group_admin: User,
-    travel: Callable[..., dt.datetime],
-    settings: Any,
+    program: Program, door: tuple[str, Send], group_admin: User, travel: Callable[..., dt.datetime], settings: Any
 ) -> None:
     field, send = door
     resource = upload(program, part(PNG, "Farah Khan, private.PNG")).json()["mediaResource"]

@@ -143,13 +143,7 @@ def test_what_does_not_fit_is_refused_by_name(
     ],
 )
 def test_an_address_that_does_not_echo_the_token_in_time_is_refused_and_its_answer_not_repeated(
-    program: Program,
-    group: Group,
-    receiver: Receiver,
-    monkeypatch: pytest.MonkeyPatch,
-    path: str,
-    echo: str,
-    says: str,
+    program: Program, group: Group, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, path: str, echo: str, says: str
 ) -> None:
     if path == "/hang":
         monkeypatch.setattr("connectors.webhooks.subscriptions.SECONDS", 0.2)

@@ -322,11 +322,9 @@ def test_removing_shows_what_stops_and_asks_for_the_name_as_any_keyboard_types_i
     assert AuditEvent.objects.filter(tag="group:account:removed").count() == 1
 
 
-@pytest.mark.parametrize("who", ["group_admin", "organisation_admin"])
-def test_a_group_is_deleted_once_by_a_double_click(
-    group: Group, who: str, request: pytest.FixtureRequest, browser_of: Browser
-) -> None:
-    client, url = browser_of(request.getfixturevalue(who)), removing(group)
+@pytest.mark.parametrize("who", ["group_admin", "organisation_admin"], indirect=True)
+def test_a_group_is_deleted_once_by_a_double_click(group: Group, who: User, browser_of: Browser) -> None:
+    client, url = browser_of(who), removing(group)
     form = form_to(client.get(url), url)
     for _click in range(2):
         answer = form.send(client, {"typed": group.name}, follow=True)
@@ -335,13 +333,13 @@ def test_a_group_is_deleted_once_by_a_double_click(
     assert AuditEvent.objects.filter(tag="group:account:removed").count() == 1
 
 
-@pytest.mark.parametrize("who", ["member", "stranger", "outsider"])
+@pytest.mark.parametrize("who", ["member", "stranger", "outsider"], indirect=True)
 def test_a_group_that_was_deleted_is_nothing_to_those_who_did_not_run_it(
-    group: Group, group_admin: User, who: str, request: pytest.FixtureRequest, browser_of: Browser
+    group: Group, group_admin: User, who: User, browser_of: Browser
 ) -> None:
     groups.remove(group=group, by=group_admin)
     url = removing(group)
-    assert browser_of(request.getfixturevalue(who)).post(url, {"typed": "Night Shift"}).status_code == 404
+    assert browser_of(who).post(url, {"typed": "Night Shift"}).status_code == 404
 
 
 def test_a_member_finds_no_line_to_write_in_a_quiet_group(

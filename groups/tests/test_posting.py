@@ -157,17 +157,17 @@ def read_timeline(user: User, group: Group) -> list[Any]:
         ("member", ["chosen", "members"]),
         ("stranger", ["members"]),
     ],
+    indirect=["who"],
 )
 def test_messages_to_subscribers_are_for_admins_and_for_those_they_were_sent_to(
-    who: str, seen: list[str], group: Group, member: User, group_admin: User, request: pytest.FixtureRequest
+    who: User, seen: list[str], group: Group, member: User, group_admin: User, stranger: User
 ) -> None:
-    reader: User = request.getfixturevalue(who)
-    if who == "stranger":
-        Membership.objects.create(group=group, person=person_of(reader))
+    if who == stranger:
+        Membership.objects.create(group=group, person=person_of(who))
     for audience in ("members", "subscribers", "chosen"):
         message = Message.objects.create(group=group, person=person_of(group_admin), text=audience, audience=audience)
     message.recipients.add(person_of(member))
-    assert [row.text for row in read_timeline(reader, group)] == seen
+    assert [row.text for row in read_timeline(who, group)] == seen
 
 
 def test_what_programs_post_is_no_audit_event_and_usage_counts_it(

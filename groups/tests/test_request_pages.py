@@ -172,12 +172,11 @@ def test_who_comes_second_and_a_double_click_are_told_who_was_first(
     assert Grant.objects.count() == 1
 
 
-@pytest.mark.parametrize("who", ["member", "stranger", "outsider", "operator"])
+@pytest.mark.parametrize("who", ["member", "stranger", "outsider", "operator"], indirect=True)
 def test_a_request_to_a_group_of_others_is_the_same_as_none(
-    named: AccessRequest, group: Group, who: str, request: pytest.FixtureRequest, browser_of: Browser
+    named: AccessRequest, group: Group, who: User, browser_of: Browser
 ) -> None:
-    user = request.getfixturevalue(who)
-    client, before = browser_of(user), everything()
+    client, before = browser_of(who), everything()
     for page in (reverse("home"), reverse("groups:requests"), reverse("groups:connectors", args=[group.pk])):
         assert address("request", named) not in client.get(page).content.decode()
     for asked in (named, AccessRequest(pk=factories.unknown_id())):
@@ -344,11 +343,9 @@ def test_a_double_click_answers_once_and_says_so(client: Client, asked: list[Acc
     assert Grant.objects.count() == 3
 
 
-@pytest.mark.parametrize("who", ["stranger", "developer", "outsider", "member"])
-def test_who_does_not_run_the_group_answers_nothing(
-    asked: list[AccessRequest], who: str, request: pytest.FixtureRequest, browser_of: Browser
-) -> None:
-    client, before = browser_of(request.getfixturevalue(who)), everything()
+@pytest.mark.parametrize("who", ["stranger", "developer", "outsider", "member"], indirect=True)
+def test_who_does_not_run_the_group_answers_nothing(asked: list[AccessRequest], who: User, browser_of: Browser) -> None:
+    client, before = browser_of(who), everything()
     for act in ("approve", "refuse"):
         assert client.get(several_at(asked, act))["Location"] == REQUESTS
         sent = {"act": act, "request": [str(one.pk) for one in asked]}

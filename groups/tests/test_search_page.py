@@ -145,11 +145,7 @@ def test_what_happened_is_found_by_its_words_and_only_by_who_may_read_it(
 
 @pytest.mark.postgresql
 def test_only_the_newest_are_looked_through_and_the_page_says_so(
-    depot: Group,
-    group_admin: User,
-    member: User,
-    browser_of: Callable[..., Client],
-    monkeypatch: pytest.MonkeyPatch,
+    depot: Group, group_admin: User, member: User, browser_of: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "RECENT", 2)
     poll(depot, group_admin, "Who brings the ladder?")
