@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -76,6 +77,9 @@ def test_nobody_else_notes_anything(
             directory.set_values(person=person_of(who), values={key: "x"}, by=by)
     with pytest.raises(NotFound):
         directory.change_attribute(attribute=attribute, by=outsider, name="Mine")
+    for act in (partial(directory.add_attribute, name="Mine"), directory.note_export):
+        with pytest.raises(NotAllowed):
+            act(by=group_admin)
     assert everything() == before
 
 
