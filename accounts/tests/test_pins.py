@@ -420,7 +420,8 @@ def test_guessing_at_verify_with_many_requests_at_once_gets_five_tries_too(
     device = send(newcomer)
     pin = twilio_verify.pin(NUMBER)
     twilio_verify.seconds_to_think = 0.3
-    together(8, lambda: enter(newcomer, device, wrong(pin)))
+    for _again in range(2):  # Verify is asked by few at once
+        together(8, lambda: enter(newcomer, device, wrong(pin)))
     checks = [path for path, _form in twilio_verify.requests if path.endswith("VerificationCheck")]
     assert 0 < len(checks) <= 5
 

@@ -78,6 +78,11 @@ def test_what_is_no_credential_is_searched_for(text: str, member: User, browser_
     assert browser_of(member).get(SEARCH, {"q": text}).status_code == 200
 
 
+def test_an_answer_to_a_form_is_left_alone(member: User, browser_of: BrowserOf) -> None:
+    token = token_format.generate(CredentialKind.SECRET).token
+    assert browser_of(member).post(f"/console/connectors/inspector/?q={token}", {"token": token}).status_code == 200
+
+
 @pytest.mark.journey
 @pytest.mark.parametrize("at", ["/console/", "/console/connectors/", "/console/api/"])
 @pytest.mark.capability
