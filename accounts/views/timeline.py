@@ -34,7 +34,9 @@ EVENT_CATEGORIES = {
     "groups": EventCategory(_("Groups and members"), ("group", "person", "bulk", "media"), "groups"),
     "phones": EventCategory(_("Phone numbers and PINs"), ("phone",), "phone"),
     "accounts": EventCategory(_("Accounts and sign-ins"), ("user",), "person"),
-    "organisation": EventCategory(_("Organisation and operators"), ("organisation", "operator", "notice"), "shield"),
+    "organisation": EventCategory(
+        _("Organisation and operators"), ("organisation", "operator", "notice", "console"), "shield"
+    ),
 }
 _ICONS = {noun: kind.icon for kind in EVENT_CATEGORIES.values() for noun in kind.nouns}
 

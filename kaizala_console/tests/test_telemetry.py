@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import brotli
 import pytest
 
 from kaizala_console.tests.serving import ROOT
 
 pytestmark = pytest.mark.once
+UNPACKED = {"gzip": gzip.decompress, "br": brotli.decompress}
 SECRET = "Xq7hT2mWzA"
 PROGRAM = f"""
 from django.conf import settings
@@ -40,7 +42,7 @@ def received() -> Iterator[tuple[int, list[bytes]]]:
     class Receiver(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            bodies.append(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
+            bodies.append(UNPACKED.get(self.headers.get("Content-Encoding", ""), bytes)(body))
             self.send_response(200)
             self.end_headers()
 
