@@ -72,14 +72,11 @@ class AnnouncementAction(ActionType):
         media = [file for resource in card.body["mediaResources"] for file in card.media(resource)]
         return {"title": card.body["title"], "message": card.body["message"], "media": media}
 
-    def details(self, card: ViewedAction) -> dict[str, Any]:
-        return self.list_body(card)
-
     def created_data(self, card: ViewedAction) -> dict[str, Any]:
-        files = [file for resource in card.body["mediaResources"] for file in card.media(resource)]
+        listed = self.list_body(card)
         return {
-            "title": card.body["title"],
-            "text": card.body["message"],
+            "title": listed["title"],
+            "text": listed["message"],
             # By both names that Microsoft's pages have for them (ADR 0061)
-            "media": [{"url": file["mediaUrl"], "fileName": file["mediaFileName"], **file} for file in files],
+            "media": [{"url": file["mediaUrl"], "fileName": file["mediaFileName"], **file} for file in listed["media"]],
         }

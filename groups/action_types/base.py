@@ -199,7 +199,7 @@ class ActionType:
 
     def details(self, card: ViewedAction) -> dict[str, Any]:
         """`actionDetails`, without the responses."""
-        raise NotImplementedError
+        return self.list_body(card)
 
     def created_data(self, card: ViewedAction) -> dict[str, Any]:
         """The `data` of the event that tells of the card."""

@@ -97,25 +97,10 @@ class JobAction(ActionType):
         )
 
     def list_body(self, card: ViewedAction) -> dict[str, Any]:
-        action = card.action
-        return {
-            "actionId": str(action.pk),
-            "title": card.body["title"],
-            "assigneeCount": action.assignee_count,
-            "responseCount": action.response_count,
-            "isCompleted": is_completed(card),
-        }
+        return {**_shared(card), "isCompleted": is_completed(card)}
 
     def details(self, card: ViewedAction) -> dict[str, Any]:
-        action = card.action
-        return {
-            "actionId": str(action.pk),
-            "title": card.body["title"],
-            "dueDate": format_moment(action.expires_at),
-            "status": is_completed(card),
-            "assigneeCount": action.assignee_count,
-            "responseCount": action.response_count,
-        }
+        return {**_shared(card), "dueDate": format_moment(card.action.expires_at), "status": is_completed(card)}
 
     def created_data(self, card: ViewedAction) -> dict[str, Any]:
         """Without `assignedTo`: the numbers are the service's to add, which has just read them."""
@@ -135,6 +120,15 @@ class JobAction(ActionType):
     def tally(self, body: dict[str, Any]) -> Tally:
         titles = (_("Completed"), _("Not completed"))
         return ChoiceTally(body["title"], titles, lambda answer: int(not answer["isCompleted"]))
+
+
+def _shared(card: ViewedAction) -> dict[str, Any]:
+    return {
+        "actionId": str(card.action.pk),
+        "title": card.body["title"],
+        "assigneeCount": card.action.assignee_count,
+        "responseCount": card.action.response_count,
+    }
 
 
 def is_completed(card: ViewedAction) -> bool:

@@ -110,7 +110,7 @@ class PhotoAction(LocationAction):
         return {"imageUrl": card.url(card.body["mediaResource"]), **super().list_body(card)}
 
     def details(self, card: ViewedAction) -> dict[str, Any]:
-        return {**self.list_body(card), "name": card.body["name"], "caption": card.body["caption"]}
+        return {**super().details(card), "caption": card.body["caption"]}
 
     def created_data(self, card: ViewedAction) -> dict[str, Any]:
         place = {name: card.body[name] for name in ("latitude", "longitude", "name")}

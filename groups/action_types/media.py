@@ -75,9 +75,6 @@ class MediaAction(ActionType):
     def list_body(self, card: ViewedAction) -> dict[str, Any]:
         return {"media": card.media(card.body["mediaResource"]), "caption": card.body["caption"]}
 
-    def details(self, card: ViewedAction) -> dict[str, Any]:
-        return self.list_body(card)
-
     def created_data(self, card: ViewedAction) -> dict[str, Any]:
         return {
             "media": card.media(card.body["mediaResource"]),

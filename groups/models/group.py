@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Organisation
 from groups.models.hierarchy import Direction, GroupLink, reached
 from kaizala_console.lib.fields import IdField
+
+
+class GroupAuditScope(TypedDict):
+    organisation: Organisation | None
+    group_id: UUID
 
 
 class GroupQuerySet(models.QuerySet["Group"]):
@@ -121,6 +127,11 @@ class Group(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def audit_scope(self) -> GroupAuditScope:
+        """Whose history an audit event of the group belongs to."""
+        return {"organisation": self.organisation, "group_id": self.pk}
 
     @property
     def naming_organisation_id(self) -> UUID | None:

@@ -9,6 +9,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.audit.record import About
 from groups.media.content import MediaKind
 from groups.models.message import Sent
 from kaizala_console.lib.fields import IdField
@@ -80,6 +81,11 @@ class MediaResource(Sent):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
+
+    @property
+    def audit_scope(self) -> About:
+        """Whose history an audit event of it belongs to."""
+        return {"organisation": self.organisation, "connector_id": self.connector_id, "person_id": self.person_id}
 
 
 class MediaFile(models.Model):

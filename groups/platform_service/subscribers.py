@@ -14,6 +14,7 @@ from groups import access
 from groups.access import Role
 from groups.models import Group
 from groups.platform_service.members import Numbers
+from groups.platform_service.users import to_wire
 from groups.queries import groups
 from groups.services import subscribers as services
 from kaizala_console.api.endpoint import Call, resource
@@ -141,20 +142,8 @@ def list_subscribers(call: Call, group_id: str) -> dict[str, Any]:
 def _to_list_item(group: Group, cursor: str, count: int) -> dict[str, Any]:
     services.require_public(group)
     page = groups.subscriber_page(group, cursor=cursor, size=count)
-    people = [row.person for row in page.items]
-    told: dict[str, Any] = {
-        "subscribers": [
-            {
-                "id": str(person.pk),
-                "mobileNumber": person.number,
-                "name": person.name,
-                "profilePic": person.picture_url,
-                "isProvisioned": person.provisioned_at is not None,
-            }
-            for person in people
-        ]
-    }
-    return {**told, "cursor": page.next_cursor} if page.next_cursor else told
+    rows = [to_wire(row.person) | {"isProvisioned": row.person.provisioned_at is not None} for row in page.items]
+    return {"subscribers": rows, **({"cursor": page.next_cursor} if page.next_cursor else {})}
 
 
 def _told(done: str, told: Mapping[str, str]) -> dict[str, Any]:

@@ -44,13 +44,13 @@ class UserDetails(Answer):
 
 
 @operation(scope="profile.read", response=UserDetails, summary="Read the token's user")
-def read_me(call: Call) -> dict[str, str]:
+def read_me(call: Call) -> dict[str, Any]:
     """Answers with the person whose role the token carries: its user, or the admin who added the connector."""
-    return _to_wire(call.caller.person)
+    return to_wire(call.caller.person)
 
 
 @operation(scope="profile.write", body=NewDetails, response=UserDetails, summary="Change the token's user")
-def update_me(call: Call) -> dict[str, str]:
+def update_me(call: Call) -> dict[str, Any]:
     """Changes the name in the organisation, the picture everywhere, or both, and answers as `GET` does."""
     asked: NewDetails = call.body
     if asked.name is None and asked.profile_pic is None:
@@ -66,10 +66,11 @@ def update_me(call: Call) -> dict[str, str]:
             picture_url=picture,
             by=call.caller,
         )
-    return _to_wire(person)
+    return to_wire(person)
 
 
-def _to_wire(person: Person) -> dict[str, str]:
+def to_wire(person: Person) -> dict[str, Any]:
+    """A person with the protocol's spellings."""
     return {
         "id": str(person.pk),
         "mobileNumber": person.number,

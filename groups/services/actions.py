@@ -122,9 +122,8 @@ def change_properties(*, action: Action, properties: Sequence[Property], by: Acc
         EventType.ACTION_CHANGED,
         by=by,
         subject=action,
-        organisation=action.group.organisation,
+        **action.group.audit_scope,
         connector_id=by.connector.pk,
-        group_id=action.group_id,
         person_id=by.person.pk,
         after={"group": action.group.name, "kind": action.type_on_the_wire, "properties": sorted(given)},
     )

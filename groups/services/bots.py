@@ -81,8 +81,7 @@ def _record_event(tag: EventType, group: Group, bot: Bot, by: AccessContext | Us
         tag,
         by=by,
         subject=bot,
-        organisation=group.organisation,
+        **group.audit_scope,
         connector_id=bot.connector_id,
-        group_id=group.pk,
         after={"group": group.name, "bot": bot.name, "connector": bot.connector.name},
     )

@@ -86,8 +86,6 @@ def create(
         EventType.GROUP_CREATED,
         by=by,
         subject=group,
-        organisation=organisation,
-        group_id=group.pk,
         person_id=admin.pk,
         after={"name": group.name, "type": group.group_type, "admin": admin.name},
     )
@@ -138,8 +136,6 @@ def change_details(
         EventType.GROUP_CHANGED,
         by=by,
         subject=group,
-        organisation=group.organisation,
-        group_id=group.pk,
         before={"name": before["name"]} if "name" in before else {},
         after={"changed": sorted(before), **({"name": group.name} if "name" in before else {})},
     )
@@ -198,8 +194,6 @@ def change_policies(
             EventType.GROUP_CHANGED,
             by=by,
             subject=group,
-            organisation=group.organisation,
-            group_id=group.pk,
             before=before,
             after=after,
         )
@@ -258,8 +252,6 @@ def remove(*, group: Group, by: User) -> None:
         EventType.GROUP_REMOVED,
         by=by,
         subject=group,
-        organisation=group.organisation,
-        group_id=group.pk,
         before={
             "name": group.name,
             "grants_ended": len(present),

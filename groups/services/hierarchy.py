@@ -189,7 +189,6 @@ def _record_event(tag: EventType, parent: Group, child: Group, by: Actor) -> Non
         tag,
         by=by,
         subject=child,
-        organisation=parent.organisation,
-        group_id=parent.pk,
+        **parent.audit_scope,
         after={"parent": str(parent.pk), "parent_name": parent.name, "child": str(child.pk), "child_name": child.name},
     )

@@ -155,9 +155,6 @@ def _complete(resource: MediaResource, *, by: AccessContext | Uploader) -> Media
         EventType.MEDIA_UPLOADED,
         by=by.user if isinstance(by, Uploader) else by,
         subject=resource,
-        organisation=resource.organisation,
-        connector_id=resource.connector_id,
-        person_id=resource.person_id,
         after=_facts(resource),
     )
     return resource
@@ -247,9 +244,6 @@ def _retire(resource: MediaResource) -> None:
             EventType.MEDIA_DELETED,
             by=SYSTEM,
             subject=resource,
-            organisation=resource.organisation,
-            connector_id=resource.connector_id,
-            person_id=resource.person_id,
             before=_facts(resource),
         )
 

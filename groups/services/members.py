@@ -252,8 +252,7 @@ def _event(
         tag,
         by=by,
         subject=person,
-        organisation=group.organisation,
-        group_id=group.pk,
+        **group.audit_scope,
         person_id=person.pk,
         before=before,
         after={**(after or {}), "group": group.name},
@@ -311,16 +310,7 @@ def remove_everywhere(*, person: Person, by: User) -> Removed:
         row.group.organisation = organisation
         if row.group_id in heard:
             webhooks.publish_members_removed(group=row.group, people=[(person, row.role)], by=by)
-        record(
-            EventType.MEMBER_REMOVED,
-            by=by,
-            subject=person,
-            organisation=organisation,
-            group_id=row.group_id,
-            person_id=person.pk,
-            before={"role": row.role},
-            after={"group": row.group.name},
-        )
+    record_all(_event(EventType.MEMBER_REMOVED, row.group, person, by, before={"role": row.role}) for row in leaving)
     for subscription in ending:
         record(
             EventType.SUBSCRIBERS_REMOVED,

@@ -93,8 +93,7 @@ def note_export(*, action: Action, by: User) -> None:
         EventType.RESPONSES_EXPORTED,
         by=by,
         subject=action,
-        organisation=action.group.organisation,
-        group_id=action.group_id,
+        **action.group.audit_scope,
         after={"group": action.group.name, "kind": action.type_on_the_wire},
     )
 

@@ -90,7 +90,5 @@ def _record_event(tag: EventType, group: Group, whom: list[Person], by: Actor) -
             tag,
             by=by,
             subject=group,
-            organisation=group.organisation,
-            group_id=group.pk,
             after={"group": group.name, "count": len(whom), "people": [str(person.pk) for person in whom]},
         )

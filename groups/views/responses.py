@@ -265,7 +265,7 @@ class ChoiceAnswerForm(AnswerForm):
     )
 
     def __init__(self, data: Any, *, card: ViewedAction, given: Answers | None, initial: Any) -> None:
-        known = {"answer": _given_choice(card, given)} if given else {}
+        known = {"answer": str(_get_index(card, given))} if given else {}
         super().__init__(data, initial={**known, **(initial or {})})
         self.card = card
         answer = cast("forms.ChoiceField", self.fields["answer"])
@@ -292,10 +292,6 @@ def _with_picture(card: ViewedAction, choice: Answers) -> SafeString:
     for file in card.files.get(choice.get("image", ""), ())[:1]:
         return format_html('{}<img class="choice-picture" src="{}" alt="" loading="lazy">', words, make_file(file).url)
     return words
-
-
-def _given_choice(card: ViewedAction, given: Answers) -> str:
-    return str(int(not given["isCompleted"])) if card.action.kind == Kind.JOB else str(given["choice"])
 
 
 class SurveyAnswerForm(AnswerForm):

@@ -195,7 +195,7 @@ def note_export(*, group: Group | None, by: User) -> None:
     """Writes down who takes the users of a group, or the organisation's parent groups, out; before the first line."""
     with transaction.atomic():
         if group is not None:
-            record(EventType.MEMBERS_EXPORTED, by=by, subject=group, organisation=group.organisation, group_id=group.pk)
+            record(EventType.MEMBERS_EXPORTED, by=by, subject=group)
         else:
             policies.require_organisation_admin(by)
             record(EventType.SUBGROUPS_EXPORTED, by=by, subject=by.organisation, organisation=by.organisation)
