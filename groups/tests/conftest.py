@@ -129,3 +129,17 @@ def invalid(answer: Any) -> str:
 def not_found(answer: Any) -> str:
     """Sees that the answer is 404; returns its message."""
     return refused(answer, 404, "NotFound", "NotFoundException")
+
+
+@pytest.fixture
+def many(developer: User) -> list[Connector]:
+    """120 connectors of the developer, "Planner 000" to "Planner 119"."""
+    return Connector.objects.bulk_create(
+        Connector(
+            organisation=developer.organisation,
+            owner=developer,
+            name=f"Planner {number:03}",
+            permissions=frozenset({Permission.TEXT_MESSAGE}),
+        )
+        for number in range(120)
+    )
