@@ -85,6 +85,8 @@ class Migration(migrations.Migration):
                 ('key_id', models.CharField(max_length=16, verbose_name='key id')),
                 ('mac', models.CharField(max_length=64, verbose_name='MAC')),
                 ('signed_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='signed at')),
+                ('pruned_to', models.BigIntegerField(default=0, verbose_name='pruned to')),
+                ('pruned_hash', models.CharField(blank=True, max_length=64, verbose_name='hash of the last that is gone')),
             ],
             options={
                 'verbose_name': 'audit checkpoint',
@@ -149,7 +151,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'SMS',
                 'verbose_name_plural': 'SMS',
                 'ordering': ['-id'],
-                'indexes': [models.Index(fields=['number_tag', '-created_at'], name='sms_by_number'), models.Index(condition=models.Q(('next_attempt_at__isnull', False)), fields=['next_attempt_at'], name='sms_waiting'), models.Index(fields=['user', '-created_at'], name='sms_by_user'), models.Index(fields=['client_address', '-created_at'], name='sms_by_address'), models.Index(fields=['country_prefix', '-created_at'], name='sms_by_prefix'), models.Index(condition=models.Q(('audience', ''), _negated=True), fields=['audience', '-created_at'], name='sms_by_audience')],
+                'indexes': [models.Index(fields=['number_tag', '-created_at'], name='sms_by_number'), models.Index(condition=models.Q(('next_attempt_at__isnull', False)), fields=['next_attempt_at'], name='sms_waiting'), models.Index(fields=['user', '-created_at'], name='sms_by_user'), models.Index(fields=['client_address', '-created_at'], name='sms_by_address'), models.Index(fields=['country_prefix', '-created_at'], name='sms_by_prefix'), models.Index(condition=models.Q(('audience', ''), _negated=True), fields=['audience', '-created_at'], name='sms_by_audience'), models.Index(condition=models.Q(('status', 'failed')), fields=['created_at'], name='sms_failed')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('status', 'sending'), models.Q(('next_attempt_at__isnull', True), ('sealed__isnull', True)), _connector='OR'), name='sms_that_is_over_holds_no_pin')],
             },
         ),
@@ -218,7 +220,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'notice',
                 'verbose_name_plural': 'notices',
-                'indexes': [models.Index(condition=models.Q(('next_attempt_at__isnull', False)), fields=['next_attempt_at'], name='notice_waiting'), models.Index(fields=['user', '-created_at'], name='notice_by_user')],
+                'indexes': [models.Index(condition=models.Q(('next_attempt_at__isnull', False)), fields=['next_attempt_at'], name='notice_waiting'), models.Index(fields=['user', '-created_at'], name='notice_by_user'), models.Index(condition=models.Q(('gave_up_at__isnull', False)), fields=['gave_up_at'], name='notice_given_up')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('sent_at__isnull', True), ('next_attempt_at__isnull', True), _connector='OR'), name='sent_notice_is_not_waiting')],
             },
         ),
