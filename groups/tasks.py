@@ -7,7 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from groups.services import connectors, hierarchy, media, retention
+from groups.services import connectors, hierarchy, media, messages
 from groups.services.bulk import jobs
 
 BEAT_SCHEDULE = {
@@ -59,4 +59,4 @@ def delete_bulk_files(**kwargs: Any) -> None:
 @shared_task(name="groups.tasks.prune_messages", acks_late=True, soft_time_limit=240, time_limit=300)
 def prune_messages(**kwargs: Any) -> None:
     """Deletes messages and actions that are too old to be kept."""
-    retention.prune()
+    messages.prune()

@@ -22,7 +22,6 @@ from connectors import hooks, permissions, policies, token_format
 from connectors.hooks import RequiredRole
 from connectors.models import Bot, Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.permissions import PERMISSION_OF
-from connectors.queries import credentials
 from connectors.token_format import CredentialKind
 from kaizala_console.api.endpoint import Operation
 from kaizala_console.lib import clock, moments
@@ -76,6 +75,15 @@ class Introspection:
         return next((check.next_step for check in self.checks if not check.passed), "")
 
 
+def find_credential(kind: CredentialKind, public_part: str) -> ConnectorSecret | RefreshToken | None:
+    """The secret, or else the refresh token, with its connector, organisation and owner. It proves nothing."""
+    if kind is CredentialKind.SECRET:
+        secrets = ConnectorSecret.objects.select_related("connector__organisation", "connector__owner")
+        return secrets.filter(public_part=public_part).first()
+    tokens = RefreshToken.objects.select_related("grant__connector__organisation", "grant__connector__owner")
+    return tokens.filter(public_part=public_part).first()
+
+
 @sensitive_variables()
 def introspect(*, text: str, by: User) -> Introspection:
     """Look at a credential, its first characters, or its public part alone. Nothing is stored, and nothing changes."""
@@ -104,7 +112,7 @@ def _introspect(token: str, by: User) -> Introspection:
         return _introspect_public_part(found, public, by) if PUBLIC.fullmatch(public) else found
     found.checks.append(Check(_("Format"), True, _("A complete credential of this console, with a valid checksum.")))
     found.was_sought = True
-    row = credentials.get_by_public_part(kind, parsed.public_part)
+    row = find_credential(kind, parsed.public_part)
     if row is None or not parsed.matches(row.pepper_id, row.digest):
         return found.add(_check_unknown())
     return _fill_in(found, row)
@@ -117,7 +125,7 @@ def _introspect_public_part(found: Introspection, public_part: str, by: User) ->
     """For those whose it is: they need not have the credential at hand to ask about it."""
     found.was_sought = True
     kinds = [found.kind] if found.kind else [CredentialKind.REFRESH, CredentialKind.SECRET]
-    row = next((row for kind in kinds if (row := credentials.get_by_public_part(kind, public_part)) is not None), None)
+    row = next((row for kind in kinds if (row := find_credential(kind, public_part)) is not None), None)
     if row is None or not _is_theirs(row, by):
         return found.add(_check_unknown())
     found.kind = CredentialKind.SECRET if isinstance(row, ConnectorSecret) else CredentialKind.REFRESH

@@ -22,8 +22,8 @@ from accounts.services import notifications
 from connectors import policies, token_format
 from connectors.models import Connector, ConnectorSecret, Grant, LeakReport, RefreshToken
 from connectors.models.connector import AuditScope
-from connectors.queries import credentials
 from connectors.services import refresh_tokens, secrets
+from connectors.services.introspection import find_credential
 from connectors.services.owners import list_watchers
 from connectors.token_format import CredentialKind, Parsed
 from kaizala_console.lib import clock, rate_limit
@@ -127,7 +127,7 @@ def _find_row(parsed: Parsed) -> Row | None:
     """The row of a credential that is proven, by its digest or signature, and that could still do harm."""
     now = clock.now()
     if parsed.kind is not CredentialKind.ACCESS:
-        row = credentials.get_by_public_part(parsed.kind, parsed.public_part)
+        row = find_credential(parsed.kind, parsed.public_part)
         return row if row and row.is_live(now) and parsed.matches(row.pepper_id, row.digest) else None
     claims = token_format.read_access_token(parsed.token)
     if claims is None or claims.expires_at <= now:

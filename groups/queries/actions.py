@@ -66,11 +66,6 @@ class Summary:
     asked: int | None
     questions: Sequence[QuestionTally] = field(default_factory=tuple)
 
-    @property
-    def rate(self) -> int | None:
-        """How many of those asked have answered, in percent."""
-        return None if not self.asked else min(100, round(100 * self.people / self.asked))
-
 
 # ---------------------------------------------------------------- Which cards
 

@@ -1,12 +1,16 @@
-"""Posting text messages."""
+"""Posting text messages, and forgetting what was posted in groups, after `MESSAGE_DAYS`."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any, Final
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.record import Actor
@@ -14,11 +18,14 @@ from accounts.models import Person
 from connectors.models import Bot, Connector
 from connectors.webhooks import publish
 from connectors.webhooks.events import Event, WebhookEventType
-from groups.models import Group, Message, Subscription
+from groups.models import Action, Group, Message, Reaction, Subscription
 from groups.services import groups
 from groups.services.members import Failed, find_named, read_numbers
+from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, RuleBroken
 from kaizala_console.lib.texts import check_text
+
+_PRUNED_AT_ONCE: Final = 500  # messages or actions in one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +139,25 @@ def post(
         )
     )
     return message
+
+
+def list_expired() -> list[QuerySet[Any]]:
+    """Messages and actions of more than `MESSAGE_DAYS` ago, but for those that close later than today."""
+    if not settings.MESSAGE_DAYS:
+        return []
+    now = clock.now()
+    before = now - dt.timedelta(days=settings.MESSAGE_DAYS)
+    over = Q(expires_at__isnull=True) | Q(expires_at__lt=now)
+    return [Message.objects.filter(sent_at__lt=before), Action.objects.filter(over, sent_at__lt=before)]
+
+
+def prune() -> int:
+    """Delete them, with recipients, responses and reactions; returns how many messages and actions."""
+    deleted = 0
+    for rows in list_expired():
+        while ids := list(rows.order_by().values_list("pk", flat=True)[:_PRUNED_AT_ONCE]):
+            with transaction.atomic():
+                Reaction.objects.filter(reference_id__in=ids).delete()
+                rows.filter(pk__in=ids).delete()
+            deleted += len(ids)
+    return deleted

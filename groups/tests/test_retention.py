@@ -13,7 +13,7 @@ from pytest_django import Settings
 from connectors.models import UsageDay
 from connectors.services import usage
 from groups.models import Action, Group, Message, Reaction, Response
-from groups.services import retention
+from groups.services import messages
 from groups.tests.cards import POLL, posted, respond
 from groups.tests.factories import Program
 from groups.tests.test_platform_reactions import react
@@ -37,10 +37,10 @@ def test_messages_and_actions_are_deleted_with_all_that_belongs_to_them(
     settings.MESSAGE_DAYS = 30
     post_all(program, group)
     open_still = posted(program, group, "Poll", {**POLL, "expiryInHours": 24 * 60})
-    assert retention.prune() == 0
+    assert messages.prune() == 0
     travel(days=31)
     message = Message.objects.create(group=group, person=open_still.person, text="Young")
-    assert retention.prune() == 2
+    assert messages.prune() == 2
     assert list(Message.objects.all()) == [message]
     assert list(Action.objects.all()) == [open_still]
     assert not Response.objects.exists()
@@ -52,7 +52,7 @@ def test_what_was_posted_is_kept_for_ever_unless_said_otherwise(
 ) -> None:
     post_all(program, group)
     travel(days=3650)
-    assert retention.prune() == 0
+    assert messages.prune() == 0
     assert Message.objects.count() == 1
 
 

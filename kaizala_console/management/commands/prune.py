@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from accounts.audit import retention as audit
 from connectors.services import usage
 from connectors.webhooks import management as webhooks
-from groups.services import retention as messages
+from groups.services import messages
 
 PARTS = {
     "messages and actions (MESSAGE_DAYS)": (messages.list_expired, messages.prune),
