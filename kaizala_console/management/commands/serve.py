@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -38,6 +39,7 @@ class Command(BaseCommand):
         if not settings.REDIS_URL:
             call_command("createcachetable", verbosity=0)
         connections.close_all()  # the web processes are forked, and open their own
+        gc.freeze()  # the collector would write to what they share with this one, and so copy it
         logger.info("console.started", part="web", version=settings.VERSION)
         server = Granian(
             "kaizala_console.wsgi:application",
@@ -65,6 +67,7 @@ def load() -> Callable[..., Any]:
         follow_parent()
     from kaizala_console.wsgi import application
 
+    gc.freeze()  # what lives as long as the process is not looked through again
     return application
 
 

@@ -32,9 +32,11 @@ class Command(BaseCommand):
             processes = Processes(say=self.stderr.write)
             processes.listen()
             try:
-                for program in programs():
-                    processes.start(program)
+                web, *others = programs()
+                processes.start(web)  # alone, as whoever started it waits for its first answer
                 if processes.wait(until=lambda: answers(host, port), timeout=START_SECONDS):
+                    for program in others:
+                        processes.start(program)
                     self.stdout.write(welcome())
                     self.stdout.flush()
                     processes.wait()
@@ -61,7 +63,8 @@ def programs() -> list[ManagedProgram]:
     """The command lines of web server, workers and beat, in the order of their start."""
     celery = "celery --app kaizala_console --quiet"
     return [
-        ManagedProgram("web", (sys.executable, str(settings.BASE_DIR / "manage.py"), "serve")),
+        # `up` has just made the checks of the system.
+        ManagedProgram("web", (sys.executable, str(settings.BASE_DIR / "manage.py"), "serve", "--skip-checks")),
         *workers(celery),
         python_program("beat", f"{celery} beat --pidfile="),
     ]
